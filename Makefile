@@ -1,0 +1,136 @@
+# Dory's one Makefile. No recursion; objects and programs live under build/.
+#
+#   make                 the programs, in build/bin/
+#   make demo            installs what is missing, builds, runs the main job on a stand-in for Kafka
+#                        (KAFKA=host:port for a real one)
+#   make check           installs what the tests need and runs them (at most 35 minutes on two cores)
+#   make check-more      what else must not rot (at most 40 minutes)
+#   make unit            the unit tests alone
+#   make bench           figures beside a bare sink in the same run; never part of a check
+#   make deps            the Debian packages of a build, with apt-get where we are root
+#   make clean
+#
+#   V=1                  shows the command lines
+#   SAN=address|thread|undefined   a sanitizer build, in build/<SAN>/
+#   CRASH=1              a build whose crash points are alive, in build/crash/
+#   MUTANT=name          a build with one deliberate fault, in build/mutant-<name>/
+#
+# A folder is a library by wildcard: a new .cc file needs no edit here. `main.cc` of a process folder
+# is its program.
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+VARIANT := $(if $(MUTANT),mutant-$(MUTANT),$(if $(SAN),$(SAN),))$(if $(CRASH),$(if $(MUTANT)$(SAN),-)crash)
+OUT := build$(if $(VARIANT),/$(VARIANT))
+BIN := $(OUT)/bin
+OBJ := $(OUT)/obj
+GEN := $(OUT)/gen
+
+CXX := g++
+CC := gcc
+PROTOC := protoc
+VERSION := $(shell cat VERSION)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror
+SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(filter thread,$(SAN)),-Wno-tsan) \
+              $(if $(filter undefined,$(SAN)),-fno-sanitize-recover=all))
+DEFINES := -DDORY_VERSION='"$(VERSION)"' -D_FILE_OFFSET_BITS=64 \
+           $(if $(CRASH),-DDORY_CRASH_POINTS) $(if $(MUTANT),-DDORY_MUTANT_$(MUTANT))
+INCLUDES := -I. -isystem $(GEN)
+THIRD_PARTY := $(shell pkg-config --cflags spdlog protobuf inih 2>/dev/null)
+COMMON_FLAGS := -O2 -g -pthread $(WARNINGS) $(SANITIZE) $(DEFINES) $(INCLUDES)
+CXXFLAGS := -std=c++20 $(COMMON_FLAGS) $(THIRD_PARTY)
+CFLAGS := -std=c11 $(COMMON_FLAGS)
+LDFLAGS := -pthread $(SANITIZE) -Wl,--as-needed
+LIBS := -lev -lprotobuf -linih -lspdlog -lfmt -lsnappy -llz4 -lz
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' $(1) $(2))
+
+# ---- what is built ---------------------------------------------------------------------------
+
+LIBRARIES := common shm supervisor intake_worker kafka_worker kafka_worker/protocol status_http doryctl
+PROTOS := $(wildcard common/*.proto)
+sources_of = $(filter-out $(1)/main.cc,$(wildcard $(1)/*.cc))
+objects_of = $(patsubst %.cc,$(OBJ)/%.o,$(call sources_of,$(1)))
+
+COMMON_OBJECTS := $(call objects_of,common) $(PROTOS:%.proto=$(OBJ)/%.pb.o)
+SHM_OBJECTS := $(call objects_of,shm)
+KAFKA_OBJECTS := $(call objects_of,kafka_worker) $(call objects_of,kafka_worker/protocol)
+SUPERVISOR_OBJECTS := $(call objects_of,supervisor)
+INTAKE_OBJECTS := $(call objects_of,intake_worker)
+DORYCTL_OBJECTS := $(call objects_of,doryctl)
+CLIENT_OBJECTS := $(OBJ)/clients/c/dory_client.o
+
+PROGRAMS := dory dory-intake dory-kafka doryctl to_dory
+SUPPORT_PROGRAMS := $(patsubst tests/support/%.cc,%,$(wildcard tests/support/*.cc))
+BENCH_PROGRAMS := $(patsubst bench/%.cc,%,$(wildcard bench/*.cc))
+
+UNIT_SOURCES := $(wildcard tests/unit/*/*_test.cc tests/unit/*/*/*_test.cc)
+UNIT_OBJECTS := $(UNIT_SOURCES:%.cc=$(OBJ)/%.o)
+
+.PHONY: all support bench-programs unit check check-more demo deps deps-check clean lint docs
+all: $(PROGRAMS:%=$(BIN)/%)
+support: $(SUPPORT_PROGRAMS:%=$(BIN)/%)
+bench-programs: $(BENCH_PROGRAMS:%=$(BIN)/%)
+
+$(BIN)/dory: $(OBJ)/supervisor/main.o $(SUPERVISOR_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
+$(BIN)/dory-intake: $(OBJ)/intake_worker/main.o $(INTAKE_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
+$(BIN)/dory-kafka: $(OBJ)/kafka_worker/main.o $(KAFKA_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
+$(BIN)/doryctl: $(OBJ)/doryctl/main.o $(DORYCTL_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
+$(BIN)/to_dory: $(OBJ)/clients/c/to_dory.o $(CLIENT_OBJECTS)
+$(BIN)/unit_tests: $(UNIT_OBJECTS) $(SUPERVISOR_OBJECTS) $(INTAKE_OBJECTS) $(KAFKA_OBJECTS) \
+                   $(DORYCTL_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS) $(CLIENT_OBJECTS)
+$(BIN)/unit_tests: LIBS += -lgtest_main -lgtest
+$(SUPPORT_PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/tests/support/%.o $(CLIENT_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
+$(SUPPORT_PROGRAMS:%=$(BIN)/%): LIBS += -lrdkafka
+$(BENCH_PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/bench/%.o $(CLIENT_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
+
+$(BIN)/%:
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS)
+
+# ---- how a file is compiled ------------------------------------------------------------------
+
+# The stamp changes when the flags do, so that nothing built with other flags is ever linked.
+FLAGS_STAMP := $(OUT)/flags
+FLAGS_NOW := $(CXX) $(CXXFLAGS) $(CC) $(CFLAGS) $(LDFLAGS)
+$(shell mkdir -p $(OUT); printf '%s\n' '$(subst ','\'',$(FLAGS_NOW))' | cmp -s - $(FLAGS_STAMP) || \
+        printf '%s\n' '$(subst ','\'',$(FLAGS_NOW))' > $(FLAGS_STAMP))
+
+# Generated headers exist before the first compilation; after it -MMD knows who needs which.
+GENERATED_HEADERS := $(PROTOS:%.proto=$(GEN)/%.pb.h)
+
+$(OBJ)/%.o: %.cc $(FLAGS_STAMP) | $(GENERATED_HEADERS)
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+
+$(OBJ)/%.o: %.c $(FLAGS_STAMP)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(GEN)/%.pb.cc $(GEN)/%.pb.h &: %.proto
+	$(call say,PROTOC,$<)
+	@mkdir -p $(GEN)
+	$(Q)$(PROTOC) --cpp_out=$(GEN) $<
+
+$(OBJ)/%.pb.o: $(GEN)/%.pb.cc $(FLAGS_STAMP) | $(GENERATED_HEADERS)
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -std=c++20 -O2 -g -pthread $(SANITIZE) -w -I$(GEN) -MMD -MP -c -o $@ $<
+
+-include $(shell test -d $(OBJ) && find $(OBJ) -name '*.d')
+.SECONDARY:
+
+# ---- what is run -----------------------------------------------------------------------------
+
+unit: $(BIN)/unit_tests
+	$(BIN)/unit_tests --gtest_brief=1
+
+clean:
+	rm -rf build
