@@ -1,0 +1,134 @@
+// The configuration: what etc/dory.conf says, checked and typed.
+//
+// The options themselves (defaults, ranges, documentation) are the table in common/option_table.cc;
+// a field below has no default of its own that counts. A Config comes from LoadConfig or
+// ParseConfigText only, is complete and consistent, and is not changed afterwards. The supervisor
+// loads the file and hands its workers DumpConfig's text, so that all of them run on the same one.
+//
+// Errors: every fault of a file is reported, one a line, as
+//     FILE:LINE: [section] key = value: what is wrong; allowed: ...
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/status.h"
+#include "common/units.h"
+
+namespace dory {
+
+// The values of each enum are in the order of its words in the option table.
+enum class WhenFull { kBlock, kReject };
+enum class InputType { kUnixDatagram };
+enum class Batching { kPerTopic, kOff };
+enum class TimestampSource { kClient, kReceive };
+enum class EmptyValue { kNull, kEmpty };
+enum class LogLevel { kTrace, kDebug, kInfo, kWarning, kError };
+
+// [input:NAME]
+struct InputConfig {
+  std::string name;
+  InputType type{};
+  std::string path;                // absolute; fits into sockaddr_un
+  int32_t mode = 0;                // permission bits of the socket
+  std::string owner;               // empty: as Dory runs
+  std::string group;               // empty: as Dory runs
+  int64_t max_message_size = 0;    // bytes of a whole message; <= LargestMessage(ring, pool)
+  int32_t lane = 0;                // < Config::lanes
+
+  bool operator==(const InputConfig&) const = default;
+};
+
+// [kafka]
+struct KafkaConfig {
+  std::vector<HostPort> brokers;   // never empty
+  std::string client_id;
+  int64_t request_timeout_ms = 0;
+  int64_t metadata_refresh_ms = 0;
+  bool topic_autocreate = false;
+  int64_t max_request_bytes = 0;
+
+  bool operator==(const KafkaConfig&) const = default;
+};
+
+// [topic:*] and [topic:NAME]
+struct TopicConfig {
+  Batching batching{};
+  int64_t batch_time_ms = 0;
+  int64_t batch_bytes = 0;
+  int64_t batch_messages = 0;              // 0: off, no limit by messages
+  TimestampSource timestamp{};
+  EmptyValue empty_value{};
+  int64_t unknown_topic_deadline_ms = 0;   // 0: off, messages wait for ever
+
+  bool operator==(const TopicConfig&) const = default;
+};
+
+struct Config {
+  // [dory]
+  std::string instance;
+  std::string run_dir;             // absolute
+  std::string user;                // empty: as started
+  std::string group;               // empty: as started
+  int64_t stop_timeout_ms = 0;
+
+  // [buffer]
+  int64_t ring_size = 0;
+  int64_t pool_size = 0;
+  std::string segment_dir;         // absolute, or "memfd"
+  WhenFull when_full{};
+  int32_t lanes = 0;
+  int32_t max_topics = 0;
+
+  // [log]
+  std::string log_to;              // "stderr", "syslog" or an absolute path
+  LogLevel log_level{};
+
+  std::vector<InputConfig> inputs;  // in the file's order; never empty
+  KafkaConfig kafka;
+  TopicConfig topic_defaults;       // [topic:*]
+  std::map<std::string, TopicConfig, std::less<>> topics;  // [topic:NAME], over [topic:*]
+
+  // What the file set itself: (section, key) such as ("buffer", "ring_size"). Not part of a dump,
+  // a hash or a comparison: a default and the same value written out are the same configuration.
+  std::set<std::pair<std::string, std::string>> set_in_file;
+
+  // Whether the file set this option; false where the default applies.
+  bool IsSet(std::string_view section, std::string_view key) const {
+    return set_in_file.contains({std::string(section), std::string(key)});
+  }
+
+  // The options of a topic: its own section, else [topic:*].
+  const TopicConfig& ForTopic(std::string_view name) const {
+    auto found = topics.find(name);
+    return found == topics.end() ? topic_defaults : found->second;
+  }
+};
+
+// Equal where the dumps are.
+bool operator==(const Config& left, const Config& right);
+
+// Reads `path` and what it includes.
+Result<Config> LoadConfig(const std::string& path);
+
+// The same from text; `name` stands for the file in errors, its folder is where includes are
+// looked for.
+Result<Config> ParseConfigText(std::string_view text, const std::string& name);
+
+// The effective configuration as one flat text without includes, every option in the table's order.
+// ParseConfigText(DumpConfig(c)) == c.
+std::string DumpConfig(const Config& config);
+
+// 16 hex digits over the dump: which configuration is running.
+std::string HashConfig(const Config& config);
+
+// The largest message, in bytes, that a ring and a pool of these sizes can take.
+int64_t LargestMessage(int64_t ring_size, int64_t pool_size);
+
+}  // namespace dory
