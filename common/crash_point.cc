@@ -1,0 +1,62 @@
+#include "common/crash_point.h"
+
+#ifdef DORY_CRASH_POINTS
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+namespace dory {
+namespace {
+
+struct Plan {
+  std::string name;         // empty: any point
+  unsigned long at = 0;     // 0: never
+  unsigned long passed = 0;
+  unsigned long long only_generation = 0;  // 0: every one
+  int count_fd = -1;
+};
+
+Plan ReadPlan() {
+  Plan plan;
+  if (const char* at = std::getenv("DORY_CRASH_AT")) {
+    const char* colon = std::strrchr(at, ':');
+    if (colon != nullptr) plan.name.assign(at, colon);
+    plan.at = std::strtoul(colon != nullptr ? colon + 1 : at, nullptr, 10);
+  }
+  if (const char* generation = std::getenv("DORY_CRASH_GENERATION")) {
+    plan.only_generation = std::strtoull(generation, nullptr, 10);
+  }
+  if (const char* path = std::getenv("DORY_CRASH_COUNT")) {
+    plan.count_fd = ::open(path, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+  }
+  return plan;
+}
+
+Plan plan = ReadPlan();
+bool enabled = true;
+
+}  // namespace
+
+void SetCrashGeneration(unsigned long long generation) {
+  enabled = plan.only_generation == 0 || plan.only_generation == generation;
+}
+
+void PassCrashPoint(const char* name) {
+  if (!enabled) return;
+  if (plan.count_fd >= 0) {
+    const std::string line = std::string(name) + "\n";
+    if (::write(plan.count_fd, line.data(), line.size()) < 0) std::abort();
+  }
+  if (plan.at == 0 || (!plan.name.empty() && plan.name != name)) return;
+  if (++plan.passed == plan.at) ::kill(::getpid(), SIGKILL);
+}
+
+}  // namespace dory
+
+#endif  // DORY_CRASH_POINTS

@@ -1,0 +1,372 @@
+// The segment's layout: every struct that two lives of a process, or two processes, share.
+//
+// One file in tmpfs, cut into regions; each region has exactly one writer and is mapped read-only by
+// everyone else (segment.h). Positions are 64-bit byte counts that only grow; offsets are relative to
+// a region; there are no pointers but those of the receive slots, which every start rewrites. Words of
+// different writers lie in different 128-byte lines. doc/segment.md draws it.
+//
+// A change of any struct here is a new kLayoutNumber.
+
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace dory::shm {
+
+inline constexpr uint64_t kMagic = 0x3179726f44'0a0dULL << 8 | 0x1a;  // zero is never valid
+inline constexpr uint32_t kLayoutNumber = 1;
+inline constexpr size_t kLine = 128;
+inline constexpr size_t kBlockSize = 16 * 1024;
+inline constexpr size_t kRecordAlign = 32;
+inline constexpr uint32_t kSlotCount = 64;        // datagrams of one burst
+inline constexpr uint32_t kMaxPartitions = 65536;  // partition rows of a lane
+inline constexpr uint32_t kMaxLanes = 16;
+inline constexpr uint32_t kNoIndex = UINT32_MAX;  // "no row", "no block"
+inline constexpr uint64_t kMaxMessageSize = 100ULL << 20;
+
+// ---- superblock: written by the supervisor, at creation only -----------------------------------
+
+enum class RegionKind : uint16_t {
+  kSuperblock,
+  kWorkerSlots,
+  kWorkerPage,   // one a worker: heartbeat, progress, breadcrumb
+  kReport,       // one a worker: prefixes and windows of the discard report (size 0 until they are kept)
+  kIntakeBooks,  // topic names and intake's counters
+  kKafkaBooks,   // the kafka worker's counters
+  kReceive,      // mmsghdr array and datagram slots
+  kConnections,  // stream connections            (size 0 until streams are accepted)
+  kAreas,        // partly received stream bytes  (size 0 until streams are accepted)
+  kTickets,      // receipts asked for            (size 0 until receipts are given)
+  kProducer,     // tail and stage
+  kRing,         // records
+  kConsumer,     // head and discard cell
+  kProducerIds,  // Kafka producer ids
+  kPartitions,   // partition rows
+  kBatches,      // batch descriptors
+  kChains,       // next[block]
+  kPool,         // blocks
+  kOutcomes,     // receipts to give              (size 0 until receipts are given)
+  kCount
+};
+inline constexpr size_t kRegionKinds = static_cast<size_t>(RegionKind::kCount);
+inline constexpr size_t kMaxRegions = 2 + 20 * kMaxLanes;
+
+struct RegionEntry {
+  RegionKind kind;
+  uint16_t lane;
+  uint32_t role;    // Role of the one writer
+  uint64_t offset;  // from the start of the file, a multiple of Superblock::align
+  uint64_t size;    // bytes, as used; the file has the rest of the alignment as well
+};
+static_assert(sizeof(RegionEntry) == 24);
+
+// What the sizes of all regions follow from. The segment's own values win over the configuration.
+struct Geometry {
+  uint64_t ring_size;
+  uint64_t pool_size;
+  uint32_t lanes;
+  uint32_t max_topics;
+  uint32_t slot_size;  // largest datagram, bytes
+  uint32_t reserved;
+
+  bool operator==(const Geometry&) const = default;
+  uint32_t BlockCount() const { return static_cast<uint32_t>(pool_size / kBlockSize); }
+};
+static_assert(sizeof(Geometry) == 32);
+
+struct Superblock {
+  uint64_t magic;  // stored last
+  uint32_t layout;
+  uint32_t size;  // sizeof(Superblock)
+  uint8_t uuid[16];
+  char boot_id[40];
+  uint64_t file_size;
+  uint64_t align;
+  Geometry geometry;
+  uint32_t region_count;
+  uint32_t crc;  // crc32c of all other bytes but magic, with crc = 0
+  RegionEntry regions[kMaxRegions];
+};
+static_assert(offsetof(Superblock, layout) == 8 && offsetof(Superblock, uuid) == 16);
+static_assert(offsetof(Superblock, boot_id) == 32 && offsetof(Superblock, file_size) == 72);
+static_assert(offsetof(Superblock, align) == 80 && offsetof(Superblock, geometry) == 88);
+static_assert(offsetof(Superblock, region_count) == 120 && offsetof(Superblock, crc) == 124);
+static_assert(offsetof(Superblock, regions) == 128);
+
+// ---- worker slots: written by the supervisor ---------------------------------------------------
+
+inline constexpr uint32_t kMaxQuarantined = 14;
+
+struct alignas(kLine) WorkerSlot {
+  int32_t pid;  // 0: none
+  uint32_t quarantine_count;
+  uint64_t generation;
+  uint64_t start_time;  // field 22 of /proc/PID/stat, so that a reused pid is told apart
+  uint64_t quarantine[kMaxQuarantined];  // records that a successor leaves out
+};
+static_assert(offsetof(WorkerSlot, generation) == 8 && offsetof(WorkerSlot, start_time) == 16);
+static_assert(offsetof(WorkerSlot, quarantine) == 24 && sizeof(WorkerSlot) == 256);
+
+// ---- worker page: written by that worker -------------------------------------------------------
+
+struct alignas(kLine) WorkerPage {
+  uint64_t heartbeat;  // grows every 5 s, and with every loop that did something
+  uint64_t progress;   // grows when a burst is published or a batch settled
+  uint32_t phase;      // breadcrumb: what was being done (step number),
+  uint32_t reserved;
+  uint64_t subject;    // and to which record or batch
+};
+static_assert(offsetof(WorkerPage, progress) == 8 && offsetof(WorkerPage, phase) == 16);
+static_assert(offsetof(WorkerPage, subject) == 24 && sizeof(WorkerPage) == kLine);
+
+// ---- books: counters that outlive a crash ------------------------------------------------------
+
+enum class Reject : uint32_t {
+  kMalformed,
+  kTooLong,
+  kUnsupportedKey,
+  kUnsupportedVersion,
+  kBadTopic,
+  kTooManyTopics,
+  kNoRoom,
+  kRateLimit,
+  kNotAllowed,
+  kUncleanUnix,  // end of a UNIX stream inside a message
+  kUncleanTcp,
+  kCount
+};
+inline constexpr size_t kRejectReasons = static_cast<size_t>(Reject::kCount);
+inline constexpr size_t kRejectRoom = 15;  // places kept, so that a reason more is no new layout
+static_assert(kRejectReasons <= kRejectRoom);
+
+inline constexpr size_t kTopicNameRoom = 255;
+inline constexpr size_t kMaxTopicName = 249;  // Kafka's own limit
+
+struct alignas(kLine) IntakeTopicRow {
+  uint8_t name_size;
+  char name[kTopicNameRoom];
+  uint64_t appended;
+  uint64_t rejected[kRejectRoom];
+};
+static_assert(offsetof(IntakeTopicRow, appended) == 256 && offsetof(IntakeTopicRow, rejected) == 264);
+static_assert(sizeof(IntakeTopicRow) == 384);
+
+struct VersionTally {
+  int16_t api_key;
+  int16_t api_version;
+  uint32_t used;  // 1 once the two above are set
+  uint64_t count;
+};
+static_assert(sizeof(VersionTally) == 16);
+inline constexpr size_t kVersionTallies = 32;
+
+struct alignas(kLine) IntakeBooks {
+  uint32_t topic_count;  // published after the row it adds
+  uint32_t reserved;
+  uint64_t rejected[kRejectRoom];  // messages whose topic has no row
+  VersionTally unsupported_versions[kVersionTallies];
+  // IntakeTopicRow rows[max_topics] follow
+};
+static_assert(offsetof(IntakeBooks, rejected) == 8);
+static_assert(offsetof(IntakeBooks, unsupported_versions) == 128 && sizeof(IntakeBooks) == 640);
+
+enum class Discard : uint32_t {
+  kCorrupt,        // the record's crc does not hold
+  kUnknownTopic,   // brokers answer "unknown" for longer than unknown_topic_deadline
+  kTooLarge,       // a single record is refused for its size
+  kRefused,        // a broker refused the record
+  kNotAuthorized,
+  kDeadline,
+  kPartitionFull,
+  kAmbiguous,
+  kOther,          // a broker's answer that has no reason of its own
+  kCount
+};
+inline constexpr size_t kDiscardReasons = static_cast<size_t>(Discard::kCount);
+inline constexpr size_t kDiscardRoom = 14;
+static_assert(kDiscardReasons <= kDiscardRoom);
+
+struct alignas(kLine) KafkaTopicRow {
+  uint64_t delivered;
+  uint64_t possible_duplicates;
+  uint64_t discarded[kDiscardRoom];
+};
+static_assert(sizeof(KafkaTopicRow) == kLine);
+// KafkaBooks is KafkaTopicRow rows[max_topics + 1]; the last one is for records whose topic is unknown.
+
+// ---- receive slots: written by intake, and by the kernel for it ---------------------------------
+
+inline constexpr uint32_t kEmptySlot = UINT32_MAX;  // a datagram may be empty
+
+struct alignas(kLine) ReceiveHeader {
+  uint32_t input;  // the datagram socket that the slots' messages came from; stored before P2
+};
+
+struct alignas(kLine) ReceiveSlots {
+  ReceiveHeader header;
+  mmsghdr messages[kSlotCount];
+  iovec buffers[kSlotCount];
+  // kSlotCount slots of Geometry::slot_size bytes follow, at kSlotsOffset
+};
+static_assert(sizeof(mmsghdr) == 64 && sizeof(iovec) == 16);
+static_assert(offsetof(ReceiveSlots, messages) == kLine);
+inline constexpr size_t kSlotsOffset = 8192;
+static_assert(sizeof(ReceiveSlots) <= kSlotsOffset);
+
+// ---- producer page: written by intake -----------------------------------------------------------
+
+inline constexpr uint32_t kJournalSize = 256;
+
+// A counter by its place: the index of a uint64_t word in the books region of its writer.
+struct CounterChange {
+  uint64_t counter;
+  uint64_t value;  // the new, absolute value: it is set, never added
+};
+
+enum class Source : uint32_t { kNone, kDatagrams, kConnection, kOverflow };
+
+// How a burst was decided without moving `tail`. The word's store is the commit point.
+enum Decided : uint64_t { kUndecided = 0, kNothingAppended = 1, kWrittenToOverflow = 2 };
+
+struct Stage {
+  uint64_t base;   // `tail` before the burst
+  Source source;
+  uint32_t index;  // of the connection
+  uint32_t first;  // slots [first, end)
+  uint32_t end;
+  uint64_t out;      // the source's new read position
+  uint64_t decided;  // Decided
+  uint64_t journal_count;
+  CounterChange journal[kJournalSize];
+};
+static_assert(offsetof(Stage, source) == 8 && offsetof(Stage, first) == 16);
+static_assert(offsetof(Stage, out) == 24 && offsetof(Stage, decided) == 32);
+static_assert(offsetof(Stage, journal_count) == 40 && offsetof(Stage, journal) == 48);
+
+struct ProducerPage {
+  alignas(kLine) uint64_t tail;
+  alignas(kLine) uint64_t room_sleep;  // odd: intake sleeps until there is room (doorbell.h)
+  alignas(kLine) Stage stage;
+  // What the final drain could not append lies in the file overflow.<lane>, bytes [out, in).
+  alignas(kLine) uint64_t overflow_in;
+  uint64_t overflow_out;
+};
+static_assert(offsetof(ProducerPage, room_sleep) == kLine && offsetof(ProducerPage, stage) == 2 * kLine);
+
+// ---- consumer page: written by the kafka worker --------------------------------------------------
+
+struct DiscardCell {
+  uint64_t counter;   // index of a word in the kafka books
+  uint64_t value;     // its value once the record is counted
+  uint64_t position;  // ring position after the discarded record: the commit point
+  uint64_t done;      // == position once the counter is set
+};
+
+struct ConsumerPage {
+  alignas(kLine) uint64_t head;
+  alignas(kLine) uint64_t data_sleep;  // odd: the kafka worker sleeps until there are records
+  alignas(kLine) DiscardCell cell;
+};
+static_assert(offsetof(ConsumerPage, data_sleep) == kLine && offsetof(ConsumerPage, cell) == 2 * kLine);
+
+// ---- tables: written by the kafka worker ---------------------------------------------------------
+
+inline constexpr uint32_t kProducerIdRoom = 16;
+
+struct ProducerId {
+  int64_t id;
+  int16_t epoch;
+  uint16_t reserved;
+  uint32_t cluster_id_size;
+  char cluster_id[112];
+};
+static_assert(sizeof(ProducerId) == kLine);
+
+struct ProducerIds {
+  alignas(kLine) uint64_t count;  // published after the entry it adds; the last one is in use
+  alignas(kLine) ProducerId ids[kProducerIdRoom];
+};
+
+// One word: {producer id index:16, epoch:16, next sequence:32}.
+struct SequenceWord {
+  int32_t next_sequence;
+  int16_t epoch;
+  uint16_t producer_index;
+};
+static_assert(sizeof(SequenceWord) == 8);
+
+struct PartitionRow {
+  uint32_t topic_row;
+  int32_t partition;
+  SequenceWord sequence;
+  int64_t acked_offset;
+  int64_t acked_boottime_ns;
+  uint64_t reserved[4];
+};
+static_assert(offsetof(PartitionRow, sequence) == 8 && offsetof(PartitionRow, acked_offset) == 16);
+static_assert(sizeof(PartitionRow) == 64);
+
+struct PartitionRows {
+  alignas(kLine) uint64_t count;  // published after the row it adds
+  alignas(kLine) PartitionRow rows[kMaxPartitions];
+};
+
+enum class BatchState : uint8_t { kFree, kOpen, kSent, kAcked, kDiscarded };
+enum class BatchKind : uint8_t { kAny, kKey, kWaiting };
+
+inline constexpr uint32_t kMaxBatchRecords = (1u << 28) - 1;
+
+// The window [first, first + count) and what is true of it, in one word.
+struct BatchWord {
+  uint64_t state : 8;
+  uint64_t first : 28;
+  uint64_t count : 28;
+};
+static_assert(sizeof(BatchWord) == 8);
+
+struct CommitWord {
+  uint64_t bytes : 36;
+  uint64_t count : 28;
+};
+static_assert(sizeof(CommitWord) == 8);
+
+// What holds after the last committed record. Two of them: slot `commit.count & 1` is the valid one.
+struct BatchEnd {
+  uint64_t position;  // ring position after that record
+  int64_t max_timestamp;
+  uint32_t crc;  // running crc32c of the batch's record bytes
+  uint32_t reserved;
+};
+static_assert(sizeof(BatchEnd) == 24);
+
+// Batch b begins in block b: as many descriptors as blocks, and one free list for both.
+struct alignas(kLine) BatchDescriptor {
+  BatchWord word;
+  CommitWord commit;
+  BatchEnd end[2];
+  uint32_t topic_row;
+  uint32_t partition_row;  // kNoIndex: none yet
+  BatchKind kind;
+  uint8_t unknown_outcome;  // 1: an attempt may have been appended; only an acknowledgement clears it
+  uint16_t producer_index;
+  int16_t epoch;
+  uint16_t discard_reason;
+  int32_t base_sequence;
+  uint32_t attempts;
+  uint64_t order;  // grows with every batch of the lane
+  int64_t base_timestamp;
+  int64_t first_record_boottime_ns;
+  int64_t first_sent_boottime_ns;  // 0: never
+  uint64_t total_after;            // the counter's value once the window is settled
+  uint32_t receipts_block;         // kNoIndex: no record of it asked for a receipt
+  uint32_t reserved[27];
+};
+static_assert(offsetof(BatchDescriptor, commit) == 8 && offsetof(BatchDescriptor, end) == 16);
+static_assert(offsetof(BatchDescriptor, topic_row) == 64 && offsetof(BatchDescriptor, kind) == 72);
+static_assert(offsetof(BatchDescriptor, base_sequence) == 80 && offsetof(BatchDescriptor, order) == 88);
+static_assert(offsetof(BatchDescriptor, total_after) == 120 && sizeof(BatchDescriptor) == 256);
+
+}  // namespace dory::shm
