@@ -8,6 +8,7 @@
 #   make unit            the unit tests alone
 #   make bench           figures beside a bare sink in the same run; never part of a check
 #   make deps            the Debian packages of a build, with apt-get where we are root
+#   make deps-check      and those of the tests
 #   make clean
 #
 #   V=1                  shows the command lines
@@ -71,7 +72,7 @@ BENCH_PROGRAMS := $(patsubst bench/%.cc,%,$(wildcard bench/*.cc))
 UNIT_SOURCES := $(wildcard tests/unit/*/*_test.cc tests/unit/*/*/*_test.cc)
 UNIT_OBJECTS := $(UNIT_SOURCES:%.cc=$(OBJ)/%.o)
 
-.PHONY: all support bench-programs unit check check-more demo deps deps-check clean lint docs
+.PHONY: all support bench-programs unit check check-more demo bench deps deps-check lint clean docs
 all: $(PROGRAMS:%=$(BIN)/%)
 support: $(SUPPORT_PROGRAMS:%=$(BIN)/%)
 bench-programs: $(BENCH_PROGRAMS:%=$(BIN)/%)
@@ -131,6 +132,28 @@ $(OBJ)/%.pb.o: $(GEN)/%.pb.cc $(FLAGS_STAMP) | $(GENERATED_HEADERS)
 
 unit: $(BIN)/unit_tests
 	$(BIN)/unit_tests --gtest_brief=1
+
+lint:
+	tests/lint/run
+
+# What is missing is installed before anything is built; the building is a second make, since this
+# one asked pkg-config for its flags before there was one.
+deps:
+	@packaging/install-packages build
+
+deps-check:
+	@packaging/install-packages build demo check
+
+demo:
+	@packaging/install-packages build demo
+	@MAKE="$(MAKE)" tests/support/demo
+
+check check-more: deps-check
+	@tests/run $@
+
+bench: deps
+	@$(MAKE) --no-print-directory all support bench-programs
+	bench/run
 
 clean:
 	rm -rf build
