@@ -1,0 +1,305 @@
+// numbered_sender: the load of crash tests. Every message says who sent it and which one it is
+// (numbered_message.h); what the kernel has taken is counted, and judge looks for exactly that.
+//
+// A message whose send() failed was not accepted: it is tried again, the same one, until it is, over
+// any number of restarts of the daemon. So a report of N means the numbers 0 … N − 1, each accepted
+// exactly once.
+//
+// Order: message i is of kind i mod 2 (both kinds) or of the one asked for; the sequence of its kind
+//        chooses its key (sequence mod keys) and its topic (sequence [/ keys] mod topics).
+// Errors: 1 and a report for a failure that waiting cannot mend; 2 for a wrong option.
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "clients/c/dory_client.h"
+#include "tests/support/numbered_message.h"
+
+namespace dory::tests {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+volatile std::sig_atomic_t stop_asked = 0;
+
+void AskToStop(int) {
+  stop_asked = 1;
+}
+
+struct Options {
+  std::string socket;
+  uint32_t topic_count = 1;
+  std::vector<std::string> topics;
+  uint32_t sender = 0;
+  uint64_t count = 0;
+  double rate = 0;
+  size_t size = 200;
+  std::vector<std::string> kinds = {"any", "key"};
+  uint32_t keys = 16;
+  std::string report;
+  bool blocking = false;
+};
+
+// The messages in order; a pure function of the options.
+class MessageSource {
+ public:
+  explicit MessageSource(const Options& options) : options_(options), value_(options.size) {
+    for (const std::string& kind : options.kinds) {
+      kinds_.push_back(kind == "any" ? Kind::kAny : Kind::kKey);
+    }
+    buffer_.resize(DORY_PARTITION_KEY_OVERHEAD + 256 + 16 + options.size);
+  }
+
+  // How many of a kind have been accepted.
+  uint64_t accepted(Kind kind) const { return next_[static_cast<size_t>(kind)]; }
+
+  // Composes the message that is due. The same again until Accept().
+  std::string_view Compose() {
+    const Kind kind = kinds_[turn_];
+    NumberedMessage message{options_.sender, kind, 0, accepted(kind)};
+    uint64_t topic_turn = message.sequence;
+    if (kind == Kind::kKey) {
+      message.key = static_cast<uint32_t>(message.sequence % options_.keys);
+      topic_turn /= options_.keys;
+    }
+    WriteNumbered(message, value_);
+    return Write(message, options_.topics[topic_turn % options_.topics.size()]);
+  }
+
+  void Accept() {
+    ++next_[static_cast<size_t>(kinds_[turn_])];
+    turn_ = (turn_ + 1) % kinds_.size();
+  }
+
+ private:
+  std::string_view Write(const NumberedMessage& numbered, const std::string& topic) {
+    const bool keyed = numbered.kind == Kind::kKey;
+    std::array<char, 16> key;
+    char* const key_end = std::to_chars(key.data(), key.data() + key.size(), numbered.key).ptr;
+    const dory_message message = {
+        .topic = topic.data(),
+        .topic_size = topic.size(),
+        .timestamp_ms = dory_now_ms(),
+        .key = key.data(),
+        .key_size = keyed ? static_cast<size_t>(key_end - key.data()) : 0,
+        .value = value_.data(),
+        .value_size = value_.size(),
+    };
+    size_t size = 0;
+    const dory_code code =
+        keyed ? dory_write_partition_key(buffer_.data(), buffer_.size(),
+                                         static_cast<int32_t>(numbered.key), &message, &size)
+              : dory_write_any_partition(buffer_.data(), buffer_.size(), &message, &size);
+    return {buffer_.data(), code == DORY_OK ? size : 0};
+  }
+
+  const Options& options_;
+  std::vector<Kind> kinds_;
+  std::vector<char> value_;
+  std::vector<char> buffer_;
+  std::array<uint64_t, 2> next_ = {};
+  size_t turn_ = 0;
+};
+
+// When the next message is due. A sender that was held up for over 100 ms does not make up for it.
+class Pace {
+ public:
+  explicit Pace(double rate)
+      : step_(rate > 0 ? Clock::duration(static_cast<int64_t>(1e9 / rate)) : Clock::duration(0)),
+        due_(Clock::now()) {}
+
+  void Wait() {
+    if (step_.count() == 0) return;
+    const Clock::time_point now = Clock::now();
+    if (due_ > now) std::this_thread::sleep_until(due_);
+    due_ = std::max(due_ + step_, now - milliseconds(100));
+  }
+
+ private:
+  const Clock::duration step_;
+  Clock::time_point due_;
+};
+
+class Sender {
+ public:
+  explicit Sender(const Options& options) : options_(options), source_(options) {}
+
+  // Until the count has been sent, a signal, or a failure that waiting cannot mend.
+  int Run() {
+    const dory_code code = dory_client_open_datagram(options_.socket.c_str(), &client_);
+    if (client_ == nullptr) return Fail("open " + options_.socket, code);
+    started_ = Clock::now();
+    const int exit_code = SendAll();
+    const int report_code = WriteReport();
+    dory_client_close(client_);
+    return std::max(exit_code, report_code);
+  }
+
+ private:
+  static constexpr milliseconds kReconnectDelay{5};
+
+  static int Fail(const std::string& what, dory_code code) {
+    std::cerr << "numbered_sender: " << what << ": " << dory_code_text(code);
+    if (code == DORY_SYSTEM_ERROR) std::cerr << ": " << std::strerror(errno);
+    std::cerr << "\n";
+    return 1;
+  }
+
+  int SendAll() {
+    Pace pace(options_.rate);
+    for (uint64_t sent = 0; sent < options_.count || options_.count == 0; ++sent) {
+      pace.Wait();
+      const std::string_view message = source_.Compose();
+      if (message.empty()) return Fail("compose", DORY_TOO_LARGE);
+      const dory_code code = SendUntilAccepted(message);
+      if (stop_asked && code != DORY_OK) return 0;
+      if (code != DORY_OK) return Fail("send", code);
+      source_.Accept();
+      if (stop_asked) return 0;
+    }
+    return 0;
+  }
+
+  // DORY_OK once the message is accepted; something else if it was not and never will be.
+  dory_code SendUntilAccepted(std::string_view message) {
+    for (;;) {
+      const dory_code code =
+          dory_client_send(client_, message.data(), message.size(), DORY_DONT_WAIT);
+      if (code == DORY_WOULD_BLOCK) {
+        if (WaitForRoom(message)) return DORY_OK;
+      } else if (code == DORY_NOT_RUNNING) {
+        ++refused_;
+        std::this_thread::sleep_for(kReconnectDelay);
+      } else if (code != DORY_INTERRUPTED) {
+        return code;
+      }
+      if (stop_asked) return DORY_INTERRUPTED;
+    }
+  }
+
+  // Waits until another attempt is worth while. With --blocking the wait is in the send itself,
+  // and true means that it was accepted.
+  bool WaitForRoom(std::string_view message) {
+    const Clock::time_point began = Clock::now();
+    bool accepted = false;
+    if (options_.blocking) {
+      LimitBlocking();
+      const dory_code code = dory_client_send(client_, message.data(), message.size(), 0);
+      accepted = code == DORY_OK;
+      if (code == DORY_NOT_RUNNING) ++refused_;
+    } else {
+      pollfd writable = {dory_client_fd(client_), POLLOUT, 0};
+      poll(&writable, 1, kSignalCheck_ms);
+    }
+    blocked_ += Clock::now() - began;
+    return accepted;
+  }
+
+  // A signal may come right before a send that then waits: it waits this long at most.
+  void LimitBlocking() {
+    if (limited_) return;
+    const timeval limit = {0, kSignalCheck_ms * 1000};
+    setsockopt(dory_client_fd(client_), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    limited_ = true;
+  }
+
+  int WriteReport() const {
+    const auto to_ms = [](Clock::duration d) {
+      return std::chrono::duration_cast<milliseconds>(d).count();
+    };
+    const nlohmann::json report = {
+        {"sender", options_.sender},
+        {"sent_any", source_.accepted(Kind::kAny)},
+        {"sent_key", source_.accepted(Kind::kKey)},
+        {"refused", refused_},
+        {"blocked_ms", to_ms(blocked_)},
+        {"elapsed_ms", to_ms(Clock::now() - started_)},
+        {"topics", options_.topics},
+        {"keys", options_.keys},
+        {"size", options_.size},
+    };
+    if (options_.report.empty()) {
+      std::cout << report.dump() << "\n";
+      return 0;
+    }
+    // Under another name first: who waits for the file never reads half of it.
+    const std::string unfinished = options_.report + ".new";
+    std::ofstream(unfinished) << report.dump() << "\n";
+    if (std::rename(unfinished.c_str(), options_.report.c_str()) == 0) return 0;
+    std::cerr << "numbered_sender: " << options_.report << ": " << std::strerror(errno) << "\n";
+    return 1;
+  }
+
+  static constexpr int kSignalCheck_ms = 100;
+
+  const Options& options_;
+  MessageSource source_;
+  dory_client* client_ = nullptr;
+  Clock::time_point started_;
+  Clock::duration blocked_{};
+  uint64_t refused_ = 0;
+  bool limited_ = false;
+};
+
+void AddOptions(CLI::App& app, Options& options) {
+  app.add_option("--socket", options.socket, "UNIX datagram socket of Dory")->required();
+  auto* number = app.add_option("--topics", options.topic_count, "send to t0 ... t<N-1>, in turn");
+  app.add_option("--topic", options.topics, "send to these topics, in turn")->excludes(number);
+  app.add_option("--sender", options.sender, "this sender's number");
+  app.add_option("--count", options.count, "messages to send (0: until SIGTERM)");
+  app.add_option("--rate", options.rate, "messages a second (0: as many as possible)");
+  app.add_option("--size", options.size, "bytes of a value")
+      ->check(CLI::Range(kNumberedTextSize, size_t{100} << 20));
+  app.add_option("--kinds", options.kinds, "any, key or any,key (in turn)")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"any", "key"}));
+  app.add_option("--keys", options.keys, "partition keys 0 ... K-1")
+      ->check(CLI::Range(1u, 1u << 31));
+  app.add_option("--report", options.report, "file for the JSON report (default: stdout)");
+  app.add_flag("--blocking", options.blocking, "wait in send() instead of poll()");
+}
+
+int Main(int argc, char** argv) {
+  Options options;
+  CLI::App app("Sends numbered messages to Dory and reports how many were accepted.");
+  AddOptions(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (options.topics.empty()) {
+    for (uint32_t i = 0; i < std::max(options.topic_count, 1u); ++i) {
+      options.topics.push_back("t" + std::to_string(i));
+    }
+  }
+  struct sigaction action = {};
+  action.sa_handler = AskToStop;
+  sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGINT, &action, nullptr);
+  return Sender(options).Run();
+}
+
+}  // namespace
+}  // namespace dory::tests
+
+int main(int argc, char** argv) {
+  return dory::tests::Main(argc, argv);
+}
