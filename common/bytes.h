@@ -54,6 +54,39 @@ void StoreBigEndian(std::byte* at, T value) {
   std::memcpy(at, &value, sizeof(T));
 }
 
+// ---- variable-length integers: seven bits a byte, lowest first, as Kafka and protobuf have them ----
+
+inline constexpr size_t kMaxVarintBytes = 10;
+
+constexpr uint64_t ZigZagEncode(int64_t value) {
+  return (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63);
+}
+
+constexpr int64_t ZigZagDecode(uint64_t coded) {
+  return static_cast<int64_t>((coded >> 1) ^ (~(coded & 1) + 1));
+}
+
+// How many bytes `value` takes: 1 to kMaxVarintBytes.
+constexpr size_t UnsignedVarintSize(uint64_t value) {
+  return (static_cast<size_t>(std::bit_width(value | 1)) * 9 + 64) / 64;
+}
+
+constexpr size_t VarintSize(int64_t value) { return UnsignedVarintSize(ZigZagEncode(value)); }
+
+// Both return the byte behind what they wrote. REQUIRES: room for the size above.
+inline std::byte* StoreUnsignedVarint(std::byte* at, uint64_t value) {
+  while (value >= 0x80) {
+    *at++ = static_cast<std::byte>(value | 0x80);
+    value >>= 7;
+  }
+  *at++ = static_cast<std::byte>(value);
+  return at;
+}
+
+inline std::byte* StoreVarint(std::byte* at, int64_t value) {
+  return StoreUnsignedVarint(at, ZigZagEncode(value));
+}
+
 class ByteReader {
  public:
   explicit ByteReader(ByteSpan bytes) : bytes_(bytes) {}
@@ -76,6 +109,25 @@ class ByteReader {
     offset_ += size;
     return found;
   }
+
+  // Fails on more than 64 bits as it does on missing bytes.
+  uint64_t ReadUnsignedVarint() {
+    uint64_t value = 0;
+    size_t at = offset_;
+    for (unsigned shift = 0; ok_ && shift < 64 && at < bytes_.size(); shift += 7) {
+      const auto byte = static_cast<uint64_t>(bytes_[at++]);
+      if (shift == 63 && byte > 1) break;
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) {
+        offset_ = at;
+        return value;
+      }
+    }
+    ok_ = false;
+    return 0;
+  }
+
+  int64_t ReadVarint() { return ZigZagDecode(ReadUnsignedVarint()); }
 
   // From here on every read fails.
   void Fail() { ok_ = false; }

@@ -1,0 +1,47 @@
+// ApiVersions: what a broker speaks.
+//
+// Source: the Kafka protocol guide, API key 18; KIP-35, and KIP-511 for version 3 and its fall-back: a
+// broker that does not know the asked version answers UNSUPPORTED_VERSION in the shape of version 0,
+// with the range of ApiVersions itself where it is new enough.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "kafka_worker/protocol/request_header.h"
+
+namespace dory::kafka::protocol {
+
+// Sent from version 3 on. Brokers refuse (INVALID_REQUEST) names and versions that are empty or have
+// other characters than letters, digits, '.' and '-', or do not begin and end with a letter or digit.
+struct ApiVersionsRequest {
+  std::string_view client_software_name;
+  std::string_view client_software_version;
+};
+
+struct ApiVersionsResponse {
+  struct Row {
+    int16_t api;
+    VersionRange range;
+  };
+
+  int16_t error_code = 0;
+  std::vector<Row> apis;
+  int32_t throttle_time_ms = 0;  // 0 before version 1
+
+  // None: the broker does not offer `api`.
+  std::optional<VersionRange> Find(Api api) const;
+};
+
+Bytes EncodeApiVersionsRequest(const RequestHeader& header, const ApiVersionsRequest& request);
+
+// `version` is the request's. REQUIRES: in our range.
+Result<ApiVersionsResponse> DecodeApiVersionsResponse(int16_t version, ByteSpan body);
+
+// The newest version of `api` that both speak; none where there is none.
+std::optional<int16_t> Negotiate(Api api, const ApiVersionsResponse& broker);
+
+}  // namespace dory::kafka::protocol

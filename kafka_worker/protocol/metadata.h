@@ -1,0 +1,59 @@
+// Metadata: brokers, and who leads which partition.
+//
+// Source: the Kafka protocol guide, API key 3; leader epochs (7) are KIP-320, topic ids (10) KIP-516.
+// An answer may be tens of MiB; replica lists are skipped, not kept.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kafka_worker/protocol/request_header.h"
+
+namespace dory::kafka::protocol {
+
+struct MetadataRequest {
+  std::vector<std::string_view> topics;     // empty: no topic, not all
+  bool allow_auto_topic_creation = false;   // sent from version 4 on; before it brokers always may
+};
+
+using TopicId = std::array<std::byte, 16>;  // all zero: none
+
+struct MetadataBroker {
+  int32_t id;
+  std::string host;
+  int32_t port;
+};
+
+struct MetadataPartition {
+  int32_t partition;
+  int32_t leader;             // -1: none
+  int32_t leader_epoch = -1;  // before version 7: -1
+  int16_t error_code;
+};
+
+struct MetadataTopic {
+  int16_t error_code = 0;
+  std::string name;
+  TopicId id{};  // before version 10: zero
+  bool is_internal = false;
+  std::vector<MetadataPartition> partitions;  // as the broker has them: not always sorted
+};
+
+struct MetadataResponse {
+  int32_t throttle_time_ms = 0;  // before version 3: 0
+  std::vector<MetadataBroker> brokers;
+  std::string cluster_id;      // before version 2, and where the broker has none: empty
+  int32_t controller_id = -1;  // -1: none
+  std::vector<MetadataTopic> topics;
+};
+
+Bytes EncodeMetadataRequest(const RequestHeader& header, const MetadataRequest& request);
+
+// REQUIRES: `version` is in our range.
+Result<MetadataResponse> DecodeMetadataResponse(int16_t version, ByteSpan body);
+
+}  // namespace dory::kafka::protocol

@@ -1,0 +1,75 @@
+// Which requests we speak, in which versions: the one table behind negotiation, request headers,
+// the tests that walk versions, and the documentation.
+//
+// Source: the Kafka protocol guide; flexible versions and tagged fields are KIP-482, the odd
+// response header of ApiVersions is KIP-511.
+
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace dory::kafka::protocol {
+
+enum class Api : int16_t {
+  kProduce = 0,
+  kMetadata = 3,
+  kApiVersions = 18,
+  kInitProducerId = 22,
+};
+
+struct VersionRange {
+  int16_t lowest;
+  int16_t highest;
+};
+
+struct ApiSpec {
+  Api api;
+  std::string_view name;
+  VersionRange spoken;     // by us
+  int16_t first_flexible;  // from here on compact types and tagged fields
+  bool plain_response_header;  // its response header has no tagged fields in any version
+};
+
+inline constexpr std::array kApis = {
+    ApiSpec{Api::kProduce, "Produce", {3, 12}, 9, false},
+    ApiSpec{Api::kMetadata, "Metadata", {1, 12}, 9, false},
+    ApiSpec{Api::kApiVersions, "ApiVersions", {0, 3}, 3, true},
+    ApiSpec{Api::kInitProducerId, "InitProducerId", {0, 5}, 2, false},
+};
+
+// The row of `api`. An Api without one does not compile where it is known, and is kApis[0] where not;
+// a test holds that every enumerator has its row.
+constexpr const ApiSpec& FindApi(Api api) {
+  for (const ApiSpec& spec : kApis) {
+    if (spec.api == api) return spec;
+  }
+  return kApis[0];
+}
+
+constexpr bool IsFlexible(Api api, int16_t version) {
+  return version >= FindApi(api).first_flexible;
+}
+
+// 1: with a client id; 2: tagged fields behind it.
+constexpr int16_t ChooseRequestHeaderVersion(Api api, int16_t version) {
+  return IsFlexible(api, version) ? 2 : 1;
+}
+
+// 0: the correlation id alone; 1: tagged fields behind it.
+constexpr int16_t ChooseResponseHeaderVersion(Api api, int16_t version) {
+  return IsFlexible(api, version) && !FindApi(api).plain_response_header ? 1 : 0;
+}
+
+// The newest version both speak; none where the ranges do not meet.
+constexpr std::optional<int16_t> ChooseVersion(VersionRange ours, VersionRange theirs) {
+  const int16_t lowest = std::max(ours.lowest, theirs.lowest);
+  const int16_t highest = std::min(ours.highest, theirs.highest);
+  if (lowest > highest) return std::nullopt;
+  return highest;
+}
+
+}  // namespace dory::kafka::protocol
