@@ -1,0 +1,113 @@
+#include "shm/kafka_start.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+#include "shm/record.h"
+#include "shm/store.h"
+
+namespace dory::shm {
+namespace {
+
+BatchState StateOf(const BatchDescriptor& batch) { return static_cast<BatchState>(batch.word.state); }
+
+// What is left of a settled window: nothing, or OPEN behind it.
+bool IsSpentAfterSettle(const BatchDescriptor& batch) {
+  return batch.word.first + batch.word.count == batch.commit.count;
+}
+
+// Sorts the descriptors into what Start does with each.
+void Classify(const PoolView& pool, KafkaStart* start) {
+  for (BatchId id = 0; id < pool.block_count(); ++id) {
+    const BatchDescriptor& batch = pool.descriptor(id);
+    switch (StateOf(batch)) {
+      case BatchState::kFree:
+        break;
+      case BatchState::kAcked:
+      case BatchState::kDiscarded:
+        start->to_settle.push_back(id);
+        if (!IsSpentAfterSettle(batch)) start->live.push_back(id);
+        break;
+      case BatchState::kOpen:
+        if (batch.commit.count == batch.word.first) {
+          start->to_free.push_back(id);
+          break;
+        }
+        [[fallthrough]];
+      case BatchState::kSent:
+        start->live.push_back(id);
+        break;
+    }
+  }
+  std::sort(start->live.begin(), start->live.end(), [&pool](BatchId a, BatchId b) {
+    return pool.descriptor(a).order < pool.descriptor(b).order;
+  });
+}
+
+// The largest end of each topic's batches that hold routed records.
+std::map<uint32_t, uint64_t> FindTopicEnds(const PoolView& pool, const KafkaStart& start) {
+  std::map<uint32_t, uint64_t> ends;
+  for (const BatchId id : start.live) {
+    const BatchDescriptor& batch = pool.descriptor(id);
+    if (batch.kind == BatchKind::kWaiting) continue;
+    uint64_t& end = ends[batch.topic_row];
+    end = std::max(end, pool.End(id).position);
+  }
+  return ends;
+}
+
+// Passes every record whose position is within the topic's routed ends, or up to the discard cell's
+// where that is one of this batch's records.
+uint32_t FindWaitingFirst(const PoolView& pool, BatchId id, uint64_t topic_end, uint64_t discarded) {
+  const BatchDescriptor& batch = pool.descriptor(id);
+  uint64_t limit = topic_end;
+  uint64_t offset = 0;
+  std::vector<uint64_t> positions;
+  for (uint32_t i = 0; i < batch.commit.count; ++i) {
+    const WaitingRecord record = ReadWaitingRecord(pool, id, offset);
+    positions.push_back(record.position);
+    if (record.position == discarded) limit = std::max(limit, discarded);
+    offset = record.next_offset;
+  }
+  uint32_t first = static_cast<uint32_t>(batch.word.first);
+  while (first < positions.size() && positions[first] <= limit) ++first;
+  return first;
+}
+
+}  // namespace
+
+WaitingRecord ReadWaitingRecord(const PoolView& pool, BatchId batch, uint64_t offset) {
+  std::vector<std::byte> buffer;
+  const ByteSpan bytes = pool.Read(batch, offset, sizeof(RecordHeader), &buffer);
+  if (bytes.size() != sizeof(RecordHeader)) std::abort();  // behind commit.bytes: an invariant of ours
+  RecordHeader header;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  return {header.position + AlignRecord(header.size), offset + header.size};
+}
+
+KafkaStart PlanKafkaStart(const ConsumerPage& consumer, const PoolView& pool) {
+  KafkaStart start;
+  start.redo_cell = Load(consumer.cell.done) != Load(consumer.cell.position);
+  Classify(pool, &start);
+  start.head = std::max(Load(consumer.head), Load(consumer.cell.position));
+  for (const BatchId id : start.live) start.head = std::max(start.head, pool.End(id).position);
+
+  const std::map<uint32_t, uint64_t> ends = FindTopicEnds(pool, start);
+  const uint64_t discarded = Load(consumer.cell.position);
+  std::vector<BatchId> live;
+  for (const BatchId id : start.live) {
+    const BatchDescriptor& batch = pool.descriptor(id);
+    if (batch.kind == BatchKind::kWaiting) {
+      const auto end = ends.find(batch.topic_row);
+      const uint32_t first = FindWaitingFirst(pool, id, end == ends.end() ? 0 : end->second, discarded);
+      if (first != batch.word.first) start.waiting.push_back({id, first});
+      if (first == batch.commit.count) continue;
+    }
+    live.push_back(id);
+  }
+  start.live = std::move(live);
+  return start;
+}
+
+}  // namespace dory::shm
