@@ -2,8 +2,9 @@
 //
 // A frame is an int32 length (big-endian) and that many bytes. Reading and writing never block; what
 // the kernel does not take at once is kept and written when it can be. The data path never comes here.
-// Errors: a frame over 16 MiB, one that does not parse and end of stream all end the link: `on_end` is
-// called once, with the reason, and nothing after it.
+// Errors: a frame over 16 MiB, one that does not parse (the owner says so by Fail) and end of stream all
+// end the link: `on_end` is called once, with the reason, and nothing after it. A link is not destroyed
+// inside one of its own callbacks.
 
 #pragma once
 
@@ -29,6 +30,9 @@ class ControlLink {
 
   // Says no more; the peer reads to the end of what was sent.
   void Shutdown();
+
+  // Ends the link, as for a frame that could not be parsed: `on_end` is called at once.
+  void Fail(const std::string& reason);
 
   // Waits, without the loop, up to `timeout_ms` for one frame. Ok(false): none came in time.
   Result<bool> WaitForFrame(int64_t timeout_ms, std::string* frame);

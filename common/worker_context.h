@@ -52,8 +52,11 @@ struct WorkerContext {
   void SendReady();
 };
 
-// `program` is "intake" or "kafka"; `death_signal` what the kernel sends when the supervisor dies.
+// `program` is "intake" or "kafka"; `death_signal` what the kernel sends when the supervisor dies;
+// `layout` is shm::kLayoutNumber (0: not compared; Segment::Map refuses another layout as well).
+// INT, HUP, PIPE and TERM are ignored from here on: a worker ends when its control link does.
 // Ends the process with an exit code of the interface where it can't be a worker.
-std::unique_ptr<WorkerContext> BeginWorker(const std::string& program, int death_signal);
+std::unique_ptr<WorkerContext> BeginWorker(const std::string& program, int death_signal,
+                                           uint32_t layout = 0);
 
 }  // namespace dory
