@@ -1,0 +1,63 @@
+#include "kafka_worker/protocol/api_versions.h"
+
+#include "kafka_worker/protocol/error_codes.h"
+
+namespace dory::kafka::protocol {
+namespace {
+
+constexpr size_t kLeastRowBytes = 6;
+
+ApiVersionsResponse::Row DecodeRow(Reader* reader) {
+  ApiVersionsResponse::Row row;
+  row.api = reader->Read<int16_t>();
+  row.range.lowest = reader->Read<int16_t>();
+  row.range.highest = reader->Read<int16_t>();
+  reader->SkipTags();
+  return row;
+}
+
+}  // namespace
+
+std::optional<VersionRange> ApiVersionsResponse::Find(Api api) const {
+  for (const Row& row : apis) {
+    if (row.api == static_cast<int16_t>(api)) return row.range;
+  }
+  return std::nullopt;
+}
+
+Bytes EncodeApiVersionsRequest(const RequestHeader& header, const ApiVersionsRequest& request) {
+  Bytes out;
+  Writer writer(&out, IsFlexible(Api::kApiVersions, header.version));
+  EncodeRequestHeader(Api::kApiVersions, header, &writer);
+  if (header.version >= 3) {
+    writer.PutString(request.client_software_name);
+    writer.PutString(request.client_software_version);
+  }
+  writer.PutNoTags();
+  FinishRequest(0, 0, &writer);
+  return out;
+}
+
+Result<ApiVersionsResponse> DecodeApiVersionsResponse(int16_t version, ByteSpan body) {
+  ApiVersionsResponse response;
+  response.error_code = ByteReader(body).Read<int16_t>();
+  if (response.error_code == error::kUnsupportedVersion) version = 0;
+  Reader reader(body, IsFlexible(Api::kApiVersions, version));
+  reader.Read<int16_t>();
+  const size_t count = reader.ReadArrayCount(kLeastRowBytes);
+  response.apis.reserve(count);
+  for (size_t i = 0; i < count && reader.ok(); ++i) response.apis.push_back(DecodeRow(&reader));
+  if (version >= 1) response.throttle_time_ms = reader.Read<int32_t>();
+  reader.SkipTags();
+  const Status status = reader.Finish("ApiVersions response", version);
+  if (!status.ok()) return status;
+  return response;
+}
+
+std::optional<int16_t> Negotiate(Api api, const ApiVersionsResponse& broker) {
+  const auto offered = broker.Find(api);
+  if (!offered) return std::nullopt;
+  return ChooseVersion(FindApi(api).spoken, *offered);
+}
+
+}  // namespace dory::kafka::protocol

@@ -1,0 +1,106 @@
+#include "kafka_worker/protocol/metadata.h"
+
+#include <algorithm>
+
+namespace dory::kafka::protocol {
+namespace {
+
+constexpr Api kApi = Api::kMetadata;
+
+// The fewest bytes that an element takes in any version: what a count is checked against.
+constexpr size_t kLeastBrokerBytes = 4 + 1 + 4 + 1;
+constexpr size_t kLeastTopicBytes = 2 + 1 + 1 + 1;
+constexpr size_t kLeastPartitionBytes = 2 + 4 + 4 + 1 + 1;
+
+// An array of `Element`s, each read by decode(reader, version).
+template <typename Element, typename Decode>
+std::vector<Element> DecodeArray(Reader* reader, int16_t version, size_t least_bytes, Decode decode) {
+  const size_t count = reader->ReadArrayCount(least_bytes);
+  std::vector<Element> elements;
+  elements.reserve(count);
+  for (size_t i = 0; i < count && reader->ok(); ++i) elements.push_back(decode(reader, version));
+  return elements;
+}
+
+MetadataBroker DecodeBroker(Reader* reader, int16_t) {
+  MetadataBroker broker;
+  broker.id = reader->Read<int32_t>();
+  broker.host = reader->ReadString();
+  broker.port = reader->Read<int32_t>();
+  reader->ReadNullableString();  // rack
+  reader->SkipTags();
+  return broker;
+}
+
+MetadataPartition DecodePartition(Reader* reader, int16_t version) {
+  MetadataPartition partition;
+  partition.error_code = reader->Read<int16_t>();
+  partition.partition = reader->Read<int32_t>();
+  partition.leader = reader->Read<int32_t>();
+  partition.leader_epoch = version >= 7 ? reader->Read<int32_t>() : -1;
+  reader->SkipArray(sizeof(int32_t));                    // replicas
+  reader->SkipArray(sizeof(int32_t));                    // in-sync replicas
+  if (version >= 5) reader->SkipArray(sizeof(int32_t));  // offline replicas
+  reader->SkipTags();
+  return partition;
+}
+
+TopicId DecodeTopicId(Reader* reader) {
+  TopicId id{};
+  const ByteSpan bytes = reader->ReadRaw(id.size());
+  std::copy(bytes.begin(), bytes.end(), id.begin());
+  return id;
+}
+
+MetadataTopic DecodeTopic(Reader* reader, int16_t version) {
+  MetadataTopic topic;
+  topic.error_code = reader->Read<int16_t>();
+  // Null only where a topic was asked for by id.
+  topic.name = version >= 12 ? reader->ReadNullableString().value_or("") : reader->ReadString();
+  if (version >= 10) topic.id = DecodeTopicId(reader);
+  topic.is_internal = reader->ReadBool();
+  topic.partitions =
+      DecodeArray<MetadataPartition>(reader, version, kLeastPartitionBytes, DecodePartition);
+  if (version >= 8) reader->Read<int32_t>();  // authorized operations
+  reader->SkipTags();
+  return topic;
+}
+
+void EncodeTopic(std::string_view name, int16_t version, Writer* writer) {
+  if (version >= 10) writer->PutRaw(TopicId{});
+  writer->PutString(name);
+  writer->PutNoTags();
+}
+
+}  // namespace
+
+Bytes EncodeMetadataRequest(const RequestHeader& header, const MetadataRequest& request) {
+  Bytes out;
+  Writer writer(&out, IsFlexible(kApi, header.version));
+  EncodeRequestHeader(kApi, header, &writer);
+  writer.PutArrayCount(request.topics.size());
+  for (std::string_view topic : request.topics) EncodeTopic(topic, header.version, &writer);
+  if (header.version >= 4) writer.PutBool(request.allow_auto_topic_creation);
+  if (header.version >= 8 && header.version <= 10) writer.PutBool(false);  // cluster's operations
+  if (header.version >= 8) writer.PutBool(false);                          // topics' operations
+  writer.PutNoTags();
+  FinishRequest(0, 0, &writer);
+  return out;
+}
+
+Result<MetadataResponse> DecodeMetadataResponse(int16_t version, ByteSpan body) {
+  Reader reader(body, IsFlexible(kApi, version));
+  MetadataResponse response;
+  if (version >= 3) response.throttle_time_ms = reader.Read<int32_t>();
+  response.brokers = DecodeArray<MetadataBroker>(&reader, version, kLeastBrokerBytes, DecodeBroker);
+  if (version >= 2) response.cluster_id = reader.ReadNullableString().value_or("");
+  response.controller_id = reader.Read<int32_t>();
+  response.topics = DecodeArray<MetadataTopic>(&reader, version, kLeastTopicBytes, DecodeTopic);
+  if (version >= 8 && version <= 10) reader.Read<int32_t>();  // authorized operations
+  reader.SkipTags();
+  const Status status = reader.Finish("Metadata response", version);
+  if (!status.ok()) return status;
+  return response;
+}
+
+}  // namespace dory::kafka::protocol
