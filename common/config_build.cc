@@ -1,0 +1,379 @@
+#include "common/config_build.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "common/option_table.h"
+
+namespace dory {
+namespace {
+
+constexpr int64_t kLargestMessage = 100 << 20;
+
+// ---- names -------------------------------------------------------------------------------------
+
+bool IsInputNameChar(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '-';
+}
+
+bool IsInputName(std::string_view name) {
+  return !name.empty() && std::ranges::all_of(name, IsInputNameChar);
+}
+
+bool IsTopicName(std::string_view name) {
+  return !name.empty() && name.size() <= 249 && name != "." && name != ".." &&
+         std::ranges::all_of(name, [](char c) { return c == '.' || IsInputNameChar(c); });
+}
+
+// Levenshtein's.
+size_t CountEdits(std::string_view left, std::string_view right) {
+  std::vector<size_t> row(right.size() + 1);
+  for (size_t j = 0; j <= right.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= left.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i);
+    for (size_t j = 1; j <= right.size(); ++j) {
+      size_t changed = diagonal + (left[i - 1] == right[j - 1] ? 0 : 1);
+      diagonal = std::exchange(row[j], std::min({changed, row[j] + 1, row[j - 1] + 1}));
+    }
+  }
+  return row.back();
+}
+
+bool IsNear(std::string_view read, std::string_view known) {
+  size_t edits = CountEdits(read, known);
+  return edits <= 2 && edits < known.size();
+}
+
+// "; did you mean X; allowed: X, Y", the first part only where something is near.
+std::string Suggest(std::string_view near, const std::vector<std::string_view>& known) {
+  std::string text = near.empty() ? "" : "; did you mean " + std::string(near);
+  std::string_view separator = "; allowed: ";
+  for (std::string_view name : known) {
+    text.append(separator).append(name);
+    separator = ", ";
+  }
+  return text;
+}
+
+std::string SuggestSection(std::string_view name) {
+  const std::string_view read = name.substr(0, name.find(':'));
+  std::string_view near;
+  std::vector<std::string_view> known;
+  for (const SectionRow& row : ListSections()) {
+    known.push_back(row.shown);
+    if (IsNear(read, row.prefix.substr(0, row.prefix.find(':')))) near = row.shown;
+  }
+  return Suggest(near, known);
+}
+
+std::string SuggestKey(SectionKind kind, std::string_view key) {
+  std::string_view near;
+  std::vector<std::string_view> known;
+  for (const OptionRow& row : ListOptions()) {
+    if (row.section != kind) continue;
+    known.push_back(row.key);
+    if (IsNear(key, row.key)) near = row.key;
+  }
+  return Suggest(near, known);
+}
+
+std::string ReadHostName() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0) return "localhost";
+  return name.data();
+}
+
+// ---- the building ------------------------------------------------------------------------------
+
+// A section whose kind is known and whose name is sound.
+struct KnownSection {
+  const SectionRow* row;
+  std::string name;  // behind the prefix
+  const ConfigSection* text;
+};
+
+// The values that texts with {host}, {instance}, {run_dir} and {name} take.
+struct Placeholders {
+  std::string host;
+  std::string instance;
+  std::string run_dir;
+  std::string name;
+};
+
+std::string Expand(std::string_view text, const Placeholders& values) {
+  const std::pair<std::string_view, std::string_view> list[] = {{"{host}", values.host},
+                                                                {"{instance}", values.instance},
+                                                                {"{run_dir}", values.run_dir},
+                                                                {"{name}", values.name}};
+  std::string expanded;
+  while (!text.empty()) {
+    auto found = std::ranges::find_if(list, [&](auto& pair) { return text.starts_with(pair.first); });
+    if (found == std::end(list)) {
+      expanded += text.front();
+      text.remove_prefix(1);
+    } else {
+      expanded += found->second;
+      text.remove_prefix(found->first.size());
+    }
+  }
+  return expanded;
+}
+
+// Builds one Config. An error is noted and the option stays at its default, so that every error of
+// the file is found.
+class Builder {
+ public:
+  explicit Builder(ConfigText text) : text_(std::move(text)) {}
+
+  Result<Config> Build() {
+    IdentifySections();
+    BuildPart(SectionKind::kDory, &config_);
+    values_ = {ReadHostName(), config_.instance, config_.run_dir, ""};
+    BuildPart(SectionKind::kBuffer, &config_);
+    BuildPart(SectionKind::kLog, &config_);
+    BuildPart(SectionKind::kKafka, &config_.kafka);
+    BuildTopics();
+    BuildInputs();
+    CheckPaths();
+    CheckMessageSizes();
+    if (!text_.errors.empty()) return JoinErrors();
+    return std::move(config_);
+  }
+
+ private:
+  void AddError(const ConfigPlace& place, std::string text) {
+    text_.errors.push_back({place, std::move(text)});
+  }
+
+  void AddError(const ConfigSection& section, const ConfigLine& line, const std::string& what) {
+    AddError(line.place,
+             "[" + section.name + "] " + line.key + " = " + line.value + ": " + what);
+  }
+
+  Status JoinErrors() {
+    std::ranges::stable_sort(text_.errors, {}, [](const ConfigError& error) {
+      return std::pair(error.place.file, error.place.line);
+    });
+    std::string joined;
+    for (const ConfigError& error : text_.errors) {
+      joined += (joined.empty() ? "" : "\n") + FormatPlace(text_, error.place) + ": " + error.text;
+    }
+    return Status::Error(joined);
+  }
+
+  // ---- sections
+
+  void IdentifySections() {
+    for (const ConfigSection& section : text_.sections) IdentifySection(section);
+  }
+
+  void IdentifySection(const ConfigSection& section) {
+    for (const SectionRow& row : ListSections()) {
+      const bool named = row.prefix.ends_with(':');
+      if (named ? !section.name.starts_with(row.prefix) : section.name != row.prefix) continue;
+      std::string name = section.name.substr(row.prefix.size());
+      if (CheckSectionName(section, row.kind, name)) sections_.push_back({&row, name, &section});
+      return;
+    }
+    AddError(section.place, "[" + section.name + "]: unknown section" + SuggestSection(section.name));
+  }
+
+  bool CheckSectionName(const ConfigSection& section, SectionKind kind, std::string_view name) {
+    const std::string read = "[" + section.name + "]: ";
+    if (kind == SectionKind::kInput && !IsInputName(name)) {
+      AddError(section.place, read + "not a name; allowed: letters, digits, '_' and '-'");
+      return false;
+    }
+    if (kind == SectionKind::kTopic && name != "*" && !IsTopicName(name)) {
+      AddError(section.place, read + "not a name of a topic; allowed: *, or 1 to 249 letters, "
+                                     "digits, '.', '_' and '-', not '.' or '..'");
+      return false;
+    }
+    return true;
+  }
+
+  // Whether it is the first of its name; else that is noted.
+  bool CheckFirst(const KnownSection& section) {
+    auto first = std::ranges::find(sections_, section.text->name,
+                                   [](const KnownSection& known) { return known.text->name; });
+    if (first->text == section.text) return true;
+    AddError(section.text->place, "[" + section.text->name + "]: stands already at " +
+                                      FormatPlace(text_, first->text->place) + "; allowed: once");
+    return false;
+  }
+
+  // A section without a name: its defaults, then what the file says.
+  template <typename Part>
+  void BuildPart(SectionKind kind, Part* part) {
+    SetDefaults(kind, part, nullptr);
+    const ConfigSection* found = nullptr;
+    for (const KnownSection& section : sections_) {
+      if (section.row->kind != kind) continue;
+      if (CheckFirst(section)) {
+        found = section.text;
+        SetLines(section, part, &config_.set_in_file);
+      } else {
+        CheckLines(section, *part);
+      }
+    }
+    CheckRequired(kind, found);
+  }
+
+  void BuildTopics() {
+    SetDefaults(SectionKind::kTopic, &config_.topic_defaults, nullptr);
+    for (const KnownSection& section : sections_) {
+      if (section.row->kind != SectionKind::kTopic || section.name != "*") continue;
+      if (CheckFirst(section)) SetLines(section, &config_.topic_defaults, &config_.set_in_file);
+      else CheckLines(section, TopicConfig{});
+    }
+    for (const KnownSection& section : sections_) {
+      if (section.row->kind != SectionKind::kTopic || section.name == "*") continue;
+      TopicConfig topic = config_.topic_defaults;
+      if (!CheckFirst(section)) {
+        CheckLines(section, topic);
+        continue;
+      }
+      SetLines(section, &topic, &config_.set_in_file);
+      config_.topics.emplace(section.name, topic);
+    }
+  }
+
+  void BuildInputs() {
+    for (const KnownSection& section : sections_) {
+      if (section.row->kind != SectionKind::kInput) continue;
+      values_.name = section.name;
+      InputConfig input;
+      input.name = section.name;
+      if (!CheckFirst(section)) {
+        CheckLines(section, input);
+        continue;
+      }
+      SetDefaults(SectionKind::kInput, &input, section.text);
+      SetLines(section, &input, &config_.set_in_file);
+      config_.inputs.push_back(input);
+    }
+    if (!config_.inputs.empty()) return;
+    values_.name = "datagram";
+    config_.inputs.emplace_back().name = values_.name;
+    SetDefaults(SectionKind::kInput, &config_.inputs.back(), nullptr);
+  }
+
+  // ---- options
+
+  Result<OptionValue> ReadOption(const OptionRow& row, std::string_view text) const {
+    const bool expands = row.default_text.find('{') != std::string_view::npos;
+    return ParseOption(row, expands ? Expand(text, values_) : std::string(text));
+  }
+
+  // A default that does not fit (a path whose run_dir is long) is an error of its section, where
+  // that does not say better.
+  void SetDefaults(SectionKind kind, void* object, const ConfigSection* section) {
+    for (const OptionRow& row : ListOptions()) {
+      if (row.section != kind) continue;
+      Result<OptionValue> value = ReadOption(row, row.default_text);
+      if (value.ok()) {
+        row.field.set(object, value.value());
+      } else if (section != nullptr && FindLine(*section, row.key) == nullptr) {
+        AddError(*section, {std::string(row.key), Expand(row.default_text, values_), section->place},
+                 value.status().message() + "; allowed: " + DescribeAllowed(row));
+      }
+    }
+  }
+
+  void SetLines(const KnownSection& section, void* object,
+                std::set<std::pair<std::string, std::string>>* set_in_file) {
+    for (const ConfigLine& line : section.text->lines) {
+      const OptionRow* row = FindOption(section.row->kind, line.key);
+      if (row == nullptr) {
+        AddError(*section.text, line, "unknown option" + SuggestKey(section.row->kind, line.key));
+      } else if (const ConfigLine* first = FindLine(*section.text, line.key); first != &line) {
+        AddError(*section.text, line, "set already at " + FormatPlace(text_, first->place) +
+                                          "; allowed: once");
+      } else if (Result<OptionValue> value = ReadOption(*row, line.value); !value.ok()) {
+        AddError(*section.text, line,
+                 value.status().message() + "; allowed: " + DescribeAllowed(*row));
+      } else {
+        row->field.set(object, value.value());
+        set_in_file->emplace(section.text->name, line.key);
+      }
+    }
+  }
+
+  // The lines' errors alone, for a section that is refused as a whole.
+  template <typename Part>
+  void CheckLines(const KnownSection& section, Part scratch) {
+    std::set<std::pair<std::string, std::string>> ignored;
+    SetLines(section, &scratch, &ignored);
+  }
+
+  void CheckRequired(SectionKind kind, const ConfigSection* section) {
+    for (const OptionRow& row : ListOptions()) {
+      if (row.section != kind || (row.flags & kRequired) == 0) continue;
+      if (section != nullptr && FindLine(*section, row.key) != nullptr) continue;
+      AddError(section != nullptr ? section->place : ConfigPlace{0, text_.last_line},
+               std::string(GetSection(kind).shown) + " " + std::string(row.key) +
+                   ": missing; allowed: " + DescribeAllowed(row));
+    }
+  }
+
+  static const ConfigLine* FindLine(const ConfigSection& section, std::string_view key) {
+    auto found = std::ranges::find(section.lines, key, &ConfigLine::key);
+    return found == section.lines.end() ? nullptr : &*found;
+  }
+
+  // ---- what options must be together
+
+  void AddInputError(const InputConfig& input, std::string_view key, const std::string& value,
+                     const std::string& what) {
+    const std::string name = "input:" + input.name;
+    auto found = std::ranges::find(text_.sections, name, &ConfigSection::name);
+    const ConfigLine* line = FindLine(*found, key);
+    AddError(*found, {std::string(key), value, line != nullptr ? line->place : found->place}, what);
+  }
+
+  void CheckPaths() {
+    std::map<std::string, std::string> owners;
+    for (const InputConfig& input : config_.inputs) {
+      const std::string path = std::filesystem::path(input.path).lexically_normal().string();
+      auto [owner, is_first] = owners.emplace(path, input.name);
+      if (is_first) continue;
+      AddInputError(input, "path", input.path,
+                    "the path of [input:" + owner->second + "]; allowed: one of its own");
+    }
+  }
+
+  void CheckMessageSizes() {
+    const int64_t largest = LargestMessage(config_.ring_size, config_.pool_size);
+    for (const InputConfig& input : config_.inputs) {
+      if (input.max_message_size <= largest) continue;
+      const bool by_ring = input.max_message_size > config_.ring_size / 2 - 64;
+      const bool by_pool = input.max_message_size > config_.pool_size / 4;
+      std::string raise;
+      if (by_ring) raise = "[buffer] ring_size (" + FormatSize(config_.ring_size) + ")";
+      if (by_ring && by_pool) raise += " and ";
+      if (by_pool) raise += "[buffer] pool_size (" + FormatSize(config_.pool_size) + ")";
+      AddInputError(input, "max_message_size", FormatSize(input.max_message_size),
+                    "more than the buffer takes; allowed: at most " + FormatSize(largest) +
+                        ", or raise " + raise);
+    }
+  }
+
+  ConfigText text_;
+  Config config_;
+  std::vector<KnownSection> sections_;
+  Placeholders values_;
+};
+
+}  // namespace
+
+Result<Config> BuildConfig(ConfigText text) { return Builder(std::move(text)).Build(); }
+
+int64_t LargestMessage(int64_t ring_size, int64_t pool_size) {
+  return std::min({ring_size / 2 - 64, pool_size / 4, kLargestMessage});
+}
+
+}  // namespace dory

@@ -1,0 +1,203 @@
+#include "common/option_table.h"
+
+#include <algorithm>
+
+namespace dory {
+namespace {
+
+constexpr int64_t kK = 1 << 10;
+constexpr int64_t kM = 1 << 20;
+constexpr int64_t kG = 1 << 30;
+constexpr int64_t kMs = 1;
+constexpr int64_t kS = 1000;
+constexpr int64_t kMinute = 60 * kS;
+constexpr int64_t kHour = 60 * kMinute;
+constexpr int64_t kSocketPath = 107;  // sockaddr_un's, less the final zero
+constexpr unsigned kAll = kSupervisor | kIntake | kKafkaWorker;
+constexpr unsigned kWorkers = kIntake | kKafkaWorker;
+
+// ---- from a row to its field -------------------------------------------------------------------
+
+template <typename Owner>
+constexpr FieldOwner kOwnerOf = std::is_same_v<Owner, Config>        ? FieldOwner::kConfig
+                                : std::is_same_v<Owner, InputConfig> ? FieldOwner::kInput
+                                : std::is_same_v<Owner, KafkaConfig> ? FieldOwner::kKafka
+                                                                     : FieldOwner::kTopic;
+
+template <typename Member>
+constexpr bool kIsNumber = std::is_arithmetic_v<Member> || std::is_enum_v<Member>;
+
+template <auto kMember, typename Owner, typename Member>
+constexpr OptionField BindMember(Member Owner::*) {
+  return {kOwnerOf<Owner>,
+          [](void* object, const OptionValue& value) {
+            using Read = std::conditional_t<kIsNumber<Member>, int64_t, Member>;
+            static_cast<Owner*>(object)->*kMember = static_cast<Member>(std::get<Read>(value));
+          },
+          [](const void* object) -> OptionValue {
+            const Member& member = static_cast<const Owner*>(object)->*kMember;
+            if constexpr (kIsNumber<Member>) return static_cast<int64_t>(member);
+            else return member;
+          }};
+}
+
+template <auto kMember>
+constexpr OptionField Bind() {
+  return BindMember<kMember>(kMember);
+}
+
+// ---- the sections ------------------------------------------------------------------------------
+
+constexpr SectionRow kSections[] = {
+    {SectionKind::kDory, "dory", "[dory]", "The daemon itself."},
+    {SectionKind::kBuffer, "buffer", "[buffer]",
+     "The shared memory in which accepted messages wait: a ring between the intake and the kafka "
+     "worker, and a pool of batches. It outlives every worker. Where the default sizes do not fit "
+     "into segment_dir they shrink to what does; sizes set here that do not fit are refused."},
+    {SectionKind::kLog, "log", "[log]", "Where Dory writes what it does."},
+    {SectionKind::kKafka, "kafka", "[kafka]", "The cluster that messages go to."},
+    {SectionKind::kTopic, "topic:", "[topic:NAME]",
+     "How messages of a topic are sent. [topic:*] holds for all topics, and [topic:NAME] changes "
+     "for the topic NAME what it sets."},
+    {SectionKind::kInput, "input:", "[input:NAME]",
+     "A socket that clients write to; NAME is of letters, digits, '_' and '-'. Without any such "
+     "section there is [input:datagram]."},
+};
+
+// ---- the options -------------------------------------------------------------------------------
+
+using enum OptionType;
+using enum SectionKind;
+
+// section, key, type, default, range, words, who and how, field, documentation
+constexpr OptionRow kOptions[] = {
+    {kDory, "instance", kName, "default", 1, 64, "", kAll, Bind<&Config::instance>(),
+     "Tells several Dorys of one host apart, in the names of the shared memory and in client_id. "
+     "Each needs a run_dir of its own, too."},
+    {kDory, "run_dir", kPath, "/run/dory", 1, 80, "", kAll, Bind<&Config::run_dir>(),
+     "Folder of the control socket, the lock and the pid file."},
+    {kDory, "user", kString, "", 0, 32, "", kSupervisor, Bind<&Config::user>(),
+     "User to become when started as root. Empty: stay who we are."},
+    {kDory, "group", kString, "", 0, 32, "", kSupervisor, Bind<&Config::group>(),
+     "Group to become when started as root. Empty: the user's."},
+    {kDory, "stop_timeout", kDuration, "30s", 0, 24 * kHour, "", kSupervisor | kReload,
+     Bind<&Config::stop_timeout_ms>(),
+     "How long an orderly stop may take to deliver what is buffered. What is left then stays in "
+     "the buffer."},
+
+    {kBuffer, "ring_size", kSize, "64M", 4 * kM, 16 * kG, "", kAll, Bind<&Config::ring_size>(),
+     "Bytes of the ring: what the intake may be ahead of the kafka worker. Half of it bounds the "
+     "largest message."},
+    {kBuffer, "pool_size", kSize, "256M", 16 * kM, 64 * kG, "", kAll, Bind<&Config::pool_size>(),
+     "Bytes of the pool: what may wait for brokers. A quarter of it bounds the largest message."},
+    {kBuffer, "segment_dir", kPath, "/dev/shm", 1, 107, "memfd", kSupervisor,
+     Bind<&Config::segment_dir>(),
+     "Folder of the shared memory, on tmpfs or hugetlbfs. With memfd it has no name, and is lost "
+     "with the supervisor."},
+    {kBuffer, "when_full", kEnum, "block", 0, 0, "block|reject", kIntake | kReload,
+     Bind<&Config::when_full>(),
+     "What happens to new messages while the buffer is full: block does not read them, so that "
+     "senders wait; reject reads, counts and forgets them."},
+    {kBuffer, "lanes", kInteger, "1", 1, 1, "", kAll, Bind<&Config::lanes>(),
+     "Number of lanes: an intake worker, a kafka worker, a ring and a pool each."},
+    {kBuffer, "max_topics", kInteger, "4096", 1, 65535, "", kAll, Bind<&Config::max_topics>(),
+     "Number of topics that clients may name; messages of further ones are rejected."},
+
+    {kLog, "to", kPath, "stderr", 1, 160, "stderr|syslog", kAll | kReload, Bind<&Config::log_to>(),
+     "Where the log goes: stderr, syslog, or a file."},
+    {kLog, "level", kEnum, "info", 0, 0, "trace|debug|info|warning|error", kAll | kReload,
+     Bind<&Config::log_level>(), "The least level that is logged."},
+
+    {kKafka, "brokers", kHostPorts, "127.0.0.1:9092", 0, 0, "", kKafkaWorker | kReload | kRequired,
+     Bind<&KafkaConfig::brokers>(),
+     "Brokers to ask for the cluster's others, separated by commas. A few are enough; required."},
+    {kKafka, "client_id", kString, "dory-{host}-{instance}", 1, 160, "", kKafkaWorker,
+     Bind<&KafkaConfig::client_id>(),
+     "Name by which brokers know this Dory. {host} and {instance} stand for the host's name and "
+     "[dory] instance."},
+    {kKafka, "request_timeout", kDuration, "5s", 100 * kMs, 10 * kMinute, "",
+     kKafkaWorker | kReload, Bind<&KafkaConfig::request_timeout_ms>(),
+     "How long a broker may take to answer a request."},
+    {kKafka, "metadata_refresh", kDuration, "5m", kS, 24 * kHour, "", kKafkaWorker | kReload,
+     Bind<&KafkaConfig::metadata_refresh_ms>(),
+     "How often topics, partitions and leaders are asked for when nothing else makes it necessary."},
+    {kKafka, "topic_autocreate", kBoolean, "no", 0, 0, "", kKafkaWorker | kReload,
+     Bind<&KafkaConfig::topic_autocreate>(),
+     "Whether brokers are asked to create a topic that they do not have."},
+    {kKafka, "max_request_bytes", kSize, "8M", 64 * kK, kG, "", kKafkaWorker | kReload,
+     Bind<&KafkaConfig::max_request_bytes>(),
+     "Largest request. Brokers refuse what is over their socket.request.max.bytes."},
+
+    {kTopic, "batching", kEnum, "per_topic", 0, 0, "per_topic|off", kKafkaWorker | kReload,
+     Bind<&TopicConfig::batching>(),
+     "per_topic gathers messages until one of the limits below is reached; off sends at once."},
+    {kTopic, "batch_time", kDuration, "100ms", kMs, kHour, "", kKafkaWorker | kReload,
+     Bind<&TopicConfig::batch_time_ms>(),
+     "A batch is sent when its first message has waited this long, by Dory's own clock."},
+    {kTopic, "batch_bytes", kSize, "256K", kK, 100 * kM, "", kKafkaWorker | kReload,
+     Bind<&TopicConfig::batch_bytes>(), "A batch is sent when it holds this many bytes."},
+    {kTopic, "batch_messages", kInteger, "off", 1, 1'000'000, "off", kKafkaWorker | kReload,
+     Bind<&TopicConfig::batch_messages>(), "A batch is sent when it holds this many messages."},
+    {kTopic, "timestamp", kEnum, "client", 0, 0, "client|receive", kWorkers | kReload,
+     Bind<&TopicConfig::timestamp>(),
+     "Whose clock a message's timestamp is from: the client's, as it wrote it, or Dory's on "
+     "receiving it."},
+    {kTopic, "empty_value", kEnum, "null", 0, 0, "null|empty", kWorkers | kReload,
+     Bind<&TopicConfig::empty_value>(),
+     "What a value of size 0 from a client is in Kafka: null, which a compacted topic reads as a "
+     "deletion, or empty."},
+    {kTopic, "unknown_topic_deadline", kDuration, "60s", kS, 24 * kHour, "off",
+     kKafkaWorker | kReload, Bind<&TopicConfig::unknown_topic_deadline_ms>(),
+     "Messages of a topic that brokers do not know are discarded after this time; off: never."},
+
+    {kInput, "type", kEnum, "unix_datagram", 0, 0, "unix_datagram", kSupervisor | kIntake,
+     Bind<&InputConfig::type>(), "Kind of the socket."},
+    {kInput, "path", kPath, "{run_dir}/input_{name}_sock", 1, kSocketPath, "", kSupervisor,
+     Bind<&InputConfig::path>(),
+     "Path of the socket. {run_dir}, {instance} and {name} stand for the options of [dory] and for "
+     "the section's name."},
+    {kInput, "mode", kMode, "0222", 0, 0777, "", kSupervisor, Bind<&InputConfig::mode>(),
+     "Permission bits of the socket: who may write to it, may send."},
+    {kInput, "owner", kString, "", 0, 32, "", kSupervisor, Bind<&InputConfig::owner>(),
+     "User that owns the socket. Empty: the one that Dory runs as."},
+    {kInput, "group", kString, "", 0, 32, "", kSupervisor, Bind<&InputConfig::group>(),
+     "Group that owns the socket. Empty: the one that Dory runs as."},
+    {kInput, "max_message_size", kSize, "64K", kK, 100 * kM, "", kSupervisor | kIntake,
+     Bind<&InputConfig::max_message_size>(),
+     "Largest message. Also at most half of ring_size less 64 bytes, and a quarter of pool_size."},
+    {kInput, "lane", kInteger, "0", 0, 0, "", kSupervisor | kIntake, Bind<&InputConfig::lane>(),
+     "The lane that reads this socket; below [buffer] lanes."},
+};
+
+constexpr FieldOwner GetOwner(SectionKind kind) {
+  switch (kind) {
+    case kInput: return FieldOwner::kInput;
+    case kKafka: return FieldOwner::kKafka;
+    case kTopic: return FieldOwner::kTopic;
+    default: return FieldOwner::kConfig;
+  }
+}
+
+// A field is reached through void*: that it is one of its section's struct is checked here.
+static_assert(std::ranges::all_of(kOptions, [](const OptionRow& row) {
+  return row.field.owner == GetOwner(row.section);
+}));
+
+}  // namespace
+
+std::span<const SectionRow> ListSections() { return kSections; }
+
+std::span<const OptionRow> ListOptions() { return kOptions; }
+
+const SectionRow& GetSection(SectionKind kind) {
+  return *std::ranges::find(kSections, kind, &SectionRow::kind);
+}
+
+const OptionRow* FindOption(SectionKind section, std::string_view key) {
+  for (const OptionRow& row : kOptions) {
+    if (row.section == section && row.key == key) return &row;
+  }
+  return nullptr;
+}
+
+}  // namespace dory

@@ -1,0 +1,103 @@
+// The option table: everything there is to know about each option of the configuration, as data.
+//
+// From it come the parser's checks (config_build.cc), the dump, etc/dory.conf and
+// doc/detailed_config.md (doc/generate/config_docs.cc). To add an option: a field in config.h, a row
+// in option_table.cc, `make docs`.
+
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <variant>
+#include <vector>
+
+#include "common/config.h"
+#include "common/status.h"
+#include "common/units.h"
+
+namespace dory {
+
+// In the order in which they are read: later ones may need earlier ones.
+enum class SectionKind { kDory, kBuffer, kLog, kKafka, kTopic, kInput };
+
+// A named section ([input:NAME]) has a prefix that ends in ':'.
+struct SectionRow {
+  SectionKind kind;
+  std::string_view prefix;   // "dory", "input:"
+  std::string_view shown;    // "[dory]", "[input:NAME]"
+  std::string_view doc;
+};
+
+enum class OptionType {
+  kString,     // range: bytes
+  kName,       // letters, digits, '.', '_', '-'; at least one; range: bytes
+  kPath,       // absolute, or one of the words; range: bytes
+  kEnum,       // one of the words
+  kBoolean,    // yes, no
+  kInteger,    // these six: within the range, or 0 for the word 'off' where it is among the words
+  kSize,
+  kDuration,
+  kPercent,
+  kMode,
+  kRate,       // range: count
+  kHostPorts,
+};
+
+// What a text was read as. Numbers, booleans and the index of an enum's word are int64_t.
+using OptionValue = std::variant<int64_t, std::string, Rate, std::vector<HostPort>>;
+
+// Which struct of config.h a field belongs to.
+enum class FieldOwner { kConfig, kInput, kKafka, kTopic };
+
+// The way from a row to its field. `object` is the struct that `owner` names.
+struct OptionField {
+  FieldOwner owner;
+  void (*set)(void* object, const OptionValue& value);
+  OptionValue (*get)(const void* object);
+};
+
+// Bits of OptionRow::flags: who reads the option, and how it behaves.
+constexpr unsigned kSupervisor = 1;
+constexpr unsigned kIntake = 2;
+constexpr unsigned kKafkaWorker = 4;
+constexpr unsigned kReload = 8;      // a reload applies a new value; otherwise a restart does
+constexpr unsigned kRequired = 16;   // has no default; default_text is the sample's
+
+struct OptionRow {
+  SectionKind section;
+  std::string_view key;
+  OptionType type;
+  // May name {host}, {instance}, {run_dir} and {name} (of the section): then values may, too.
+  std::string_view default_text;
+  int64_t min;
+  int64_t max;
+  std::string_view words;  // "block|reject"
+  unsigned flags;
+  OptionField field;
+  std::string_view doc;
+};
+
+std::span<const SectionRow> ListSections();
+std::span<const OptionRow> ListOptions();
+
+const SectionRow& GetSection(SectionKind kind);
+
+// nullptr: there is none.
+const OptionRow* FindOption(SectionKind section, std::string_view key);
+
+// What a text means for this option; the error says what is wrong, without what is allowed.
+Result<OptionValue> ParseOption(const OptionRow& row, std::string_view text);
+
+// The shortest text that ParseOption reads as `value`.
+std::string FormatOption(const OptionRow& row, const OptionValue& value);
+
+// "4M to 16G", "off, or 1 to 1000000", "block, reject".
+std::string DescribeAllowed(const OptionRow& row);
+
+// "block|reject" as {"block", "reject"}.
+std::vector<std::string_view> SplitWords(std::string_view words);
+
+}  // namespace dory

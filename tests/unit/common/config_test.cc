@@ -1,0 +1,286 @@
+#include "common/config.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "common/option_table.h"
+
+namespace dory {
+namespace {
+
+const std::string kLeast = "[kafka]\nbrokers = 127.0.0.1:9092\n";
+
+Config Parse(const std::string& text) {
+  Result<Config> config = ParseConfigText(text, "dory.conf");
+  EXPECT_TRUE(config.ok()) << config.status().message();
+  return config.ok() ? config.Take() : Config{};
+}
+
+std::string ReadWhole(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// With ";key = value" as "key = value"; comments in words begin with "; ".
+std::string Uncomment(const std::string& sample) {
+  std::string text;
+  for (size_t i = 0; i < sample.size(); ++i) {
+    const bool hides = sample[i] == ';' && i > 0 && sample[i - 1] == '\n' && sample[i + 1] != ' ';
+    if (!hides) text += sample[i];
+  }
+  return text;
+}
+
+// A folder of files that goes away with the test.
+class Folder {
+ public:
+  Folder() {
+    std::string name = "/tmp/dory-config-test-XXXXXX";
+    path_ = mkdtemp(name.data());
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  std::string Write(const std::string& name, const std::string& text) const {
+    const std::filesystem::path path = std::filesystem::path(path_) / name;
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path) << text;
+    return path.string();
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+TEST(ConfigTest, OnlyBrokersAreRequired) {
+  Config config = Parse(kLeast);
+  EXPECT_EQ(config.instance, "default");
+  EXPECT_EQ(config.run_dir, "/run/dory");
+  EXPECT_EQ(config.stop_timeout_ms, 30'000);
+  EXPECT_EQ(config.ring_size, 64 << 20);
+  EXPECT_EQ(config.pool_size, 256 << 20);
+  EXPECT_EQ(config.segment_dir, "/dev/shm");
+  EXPECT_EQ(config.when_full, WhenFull::kBlock);
+  EXPECT_EQ(config.lanes, 1);
+  EXPECT_EQ(config.max_topics, 4096);
+  EXPECT_EQ(config.log_to, "stderr");
+  EXPECT_EQ(config.log_level, LogLevel::kInfo);
+  EXPECT_EQ(config.kafka.brokers, (std::vector<HostPort>{{"127.0.0.1", 9092}}));
+  EXPECT_EQ(config.kafka.request_timeout_ms, 5'000);
+  EXPECT_EQ(config.kafka.metadata_refresh_ms, 300'000);
+  EXPECT_FALSE(config.kafka.topic_autocreate);
+  EXPECT_EQ(config.kafka.max_request_bytes, 8 << 20);
+  EXPECT_EQ(config.ForTopic("any"), (TopicConfig{Batching::kPerTopic, 100, 256 << 10, 0,
+                                                 TimestampSource::kClient, EmptyValue::kNull,
+                                                 60'000}));
+  EXPECT_EQ(config.inputs, (std::vector<InputConfig>{
+                               {"datagram", InputType::kUnixDatagram,
+                                "/run/dory/input_datagram_sock", 0222, "", "", 64 << 10, 0}}));
+}
+
+TEST(ConfigTest, EveryOptionIsRead) {
+  Config config = Parse(
+      "[dory]\ninstance=b\nrun_dir=/r\nuser=u\ngroup=g\nstop_timeout=0ms\n"
+      "[buffer]\nring_size=4M\npool_size=16M\nsegment_dir=memfd\nwhen_full=reject\nlanes=1\n"
+      "max_topics=7\n"
+      "[log]\nto=/var/log/dory.log\nlevel=error\n"
+      "[kafka]\nbrokers=a:1,b:2\nclient_id=c\nrequest_timeout=1s\nmetadata_refresh=1h\n"
+      "topic_autocreate=yes\nmax_request_bytes=1M\n"
+      "[topic:*]\nbatching=off\nbatch_time=1ms\nbatch_bytes=1K\nbatch_messages=9\n"
+      "timestamp=receive\nempty_value=empty\nunknown_topic_deadline=off\n"
+      "[input:x]\ntype=unix_datagram\npath=/r/x\nmode=0660\nowner=o\ngroup=p\n"
+      "max_message_size=1M\nlane=0\n");
+  EXPECT_EQ(config.instance + config.run_dir + config.user + config.group, "b/rug");
+  EXPECT_EQ(config.stop_timeout_ms, 0);
+  EXPECT_EQ(config.ring_size, 4 << 20);
+  EXPECT_EQ(config.pool_size, 16 << 20);
+  EXPECT_EQ(config.segment_dir, "memfd");
+  EXPECT_EQ(config.when_full, WhenFull::kReject);
+  EXPECT_EQ(config.max_topics, 7);
+  EXPECT_EQ(config.log_to, "/var/log/dory.log");
+  EXPECT_EQ(config.log_level, LogLevel::kError);
+  EXPECT_EQ(config.kafka, (KafkaConfig{{{"a", 1}, {"b", 2}}, "c", 1000, 3'600'000, true, 1 << 20}));
+  EXPECT_EQ(config.topic_defaults, (TopicConfig{Batching::kOff, 1, 1024, 9,
+                                                TimestampSource::kReceive, EmptyValue::kEmpty, 0}));
+  EXPECT_EQ(config.inputs, (std::vector<InputConfig>{{"x", InputType::kUnixDatagram, "/r/x", 0660,
+                                                      "o", "p", 1 << 20, 0}}));
+  for (const OptionRow& row : ListOptions()) {
+    std::string section(GetSection(row.section).prefix);
+    if (section == "topic:") section += "*";
+    if (section == "input:") section += "x";
+    EXPECT_TRUE(config.IsSet(section, row.key)) << section << " " << row.key;
+  }
+  EXPECT_EQ(Parse(DumpConfig(config)), config);
+}
+
+TEST(ConfigTest, TheFormIsForgiving) {
+  Config config = Parse(
+      "\xEF\xBB\xBF; a comment\r\n# another\r\n\r\n  [kafka] ; the cluster\r\n"
+      "\t brokers=a:1 ; one is enough\r\n"
+      "client_id = a;b # c \r\n;" + std::string(300, 'x') + "\r\n"
+      "[topic:" + std::string(249, 't') + "]\r\nbatch_time = 7ms");
+  EXPECT_EQ(config.kafka.brokers, (std::vector<HostPort>{{"a", 1}}));
+  EXPECT_EQ(config.kafka.client_id, "a;b # c");
+  EXPECT_EQ(config.ForTopic(std::string(249, 't')).batch_time_ms, 7);
+  EXPECT_EQ(Parse(DumpConfig(config)), config);
+}
+
+TEST(ConfigTest, ATopicIsOverTheDefaultsInAnyOrder) {
+  Config config = Parse(kLeast +
+                        "[topic:web.log]\nbatch_bytes = 1M\n[topic:*]\nbatch_time = 5s\n"
+                        "batch_bytes = 2M\n[topic:audit]\nbatching = off\n");
+  EXPECT_EQ(config.ForTopic("web.log").batch_bytes, 1 << 20);
+  EXPECT_EQ(config.ForTopic("web.log").batch_time_ms, 5000);
+  EXPECT_EQ(config.ForTopic("audit").batching, Batching::kOff);
+  EXPECT_EQ(config.ForTopic("audit").batch_bytes, 2 << 20);
+  EXPECT_EQ(config.ForTopic("other"), config.topic_defaults);
+}
+
+TEST(ConfigTest, PathsFollowRunDirAndName) {
+  Config config = Parse(kLeast + "[input:a]\n[input:b-2]\npath = {run_dir}/{instance}.{name}\n"
+                                 "[dory]\nrun_dir = /srv/d\ninstance = x\n");
+  ASSERT_EQ(config.inputs.size(), 2u);
+  EXPECT_EQ(config.inputs[0].path, "/srv/d/input_a_sock");
+  EXPECT_EQ(config.inputs[1].path, "/srv/d/x.b-2");
+  EXPECT_EQ(Parse(kLeast + "[dory]\nrun_dir = /srv/d\n").inputs[0].path,
+            "/srv/d/input_datagram_sock");
+}
+
+TEST(ConfigTest, TheClientIdNamesHostAndInstance) {
+  char host[256] = {};
+  ASSERT_EQ(gethostname(host, sizeof host - 1), 0);
+  EXPECT_EQ(Parse(kLeast + "[dory]\ninstance = x\n").kafka.client_id,
+            "dory-" + std::string(host) + "-x");
+}
+
+TEST(ConfigTest, WhatTheFileSetIsKnown) {
+  Config config = Parse(kLeast + "[buffer]\nring_size = 64M\n");
+  EXPECT_TRUE(config.IsSet("buffer", "ring_size"));
+  EXPECT_FALSE(config.IsSet("buffer", "pool_size"));
+  EXPECT_EQ(config, Parse(kLeast));
+  EXPECT_EQ(HashConfig(config), HashConfig(Parse(kLeast)));
+}
+
+TEST(ConfigTest, TheHashFollowsEveryValue) {
+  const std::string hash = HashConfig(Parse(kLeast));
+  EXPECT_EQ(hash.size(), 16u);
+  EXPECT_EQ(hash.find_first_not_of("0123456789abcdef"), std::string::npos);
+  EXPECT_NE(HashConfig(Parse(kLeast + "[log]\nlevel = debug\n")), hash);
+  EXPECT_NE(HashConfig(Parse(kLeast + "[topic:a]\n")), hash);
+}
+
+TEST(ConfigTest, ADumpIsReadBack) {
+  const std::string texts[] = {
+      kLeast, kLeast + "[input:b]\n[input:a]\nmode = 0600\n[topic:z]\n[topic:y]\nbatch_time = 1h\n",
+      "[kafka]\nbrokers=" + std::string(180, 'h') + ":9092\n[log]\nto=/a b;c\n"};
+  for (const std::string& text : texts) {
+    Config config = Parse(text);
+    Config again = Parse(DumpConfig(config));
+    EXPECT_EQ(DumpConfig(again), DumpConfig(config));
+    EXPECT_EQ(again.inputs, config.inputs);
+    EXPECT_EQ(again.kafka, config.kafka);
+    EXPECT_EQ(again.topics, config.topics);
+  }
+}
+
+TEST(ConfigTest, IncludesAreReadInOrderFromTheFilesOwnFolder) {
+  Folder folder;
+  const std::string main = folder.Write(
+      "dory.conf", "include = conf.d/*.conf\n[dory]\ninclude = more/k.conf\ninstance = i\n");
+  folder.Write("conf.d/2.conf", "[input:two]\n");
+  folder.Write("conf.d/1.conf", "[input:one]\n");
+  folder.Write("conf.d/3.txt", "not read\n");
+  folder.Write("more/k.conf", "include = l.conf\n[log]\nlevel = debug\n");
+  folder.Write("more/l.conf", kLeast);
+  Result<Config> config = LoadConfig(main);
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  ASSERT_EQ(config.value().inputs.size(), 2u);
+  EXPECT_EQ(config.value().inputs[0].name, "one");
+  EXPECT_EQ(config.value().inputs[1].name, "two");
+  EXPECT_EQ(config.value().instance, "i");
+  EXPECT_EQ(config.value().log_level, LogLevel::kDebug);
+  EXPECT_EQ(ParseConfigText(DumpConfig(config.value()), "dump").Take(), config.value());
+}
+
+TEST(ConfigTest, AnIncludesErrorsNameIt) {
+  Folder folder;
+  const std::string main = folder.Write("dory.conf", "include = a.conf\n" + kLeast + "x = 1\n");
+  const std::string a = folder.Write("a.conf", "\n[log]\nlevel = loud\n[kafka]\n");
+  Result<Config> config = LoadConfig(main);
+  ASSERT_FALSE(config.ok());
+  EXPECT_EQ(config.status().message(),
+            main + ":4: [kafka] x = 1: unknown option; allowed: brokers, client_id, "
+                   "request_timeout, metadata_refresh, topic_autocreate, max_request_bytes\n" +
+                a + ":3: [log] level = loud: unknown value; allowed: trace, debug, info, warning, "
+                    "error\n" +
+                a + ":4: [kafka]: stands already at " + main + ":2; allowed: once");
+}
+
+TEST(ConfigTest, IncludesThatLeadBackAreRefused) {
+  Folder folder;
+  const std::string main = folder.Write("dory.conf", "include = a.conf\n" + kLeast);
+  const std::string a = folder.Write("a.conf", "include = ../" +
+      std::filesystem::path(folder.path()).filename().string() + "/dory.conf\n");
+  Result<Config> config = LoadConfig(main);
+  ASSERT_FALSE(config.ok());
+  EXPECT_TRUE(config.status().message().starts_with(a + ":1: include = ../")) <<
+      config.status().message();
+  EXPECT_NE(config.status().message().find("includes itself"), std::string::npos);
+  EXPECT_EQ(std::ranges::count(config.status().message(), '\n'), 0);
+}
+
+TEST(ConfigTest, APatternMayMatchNothingButAFileMustExist) {
+  Folder folder;
+  EXPECT_TRUE(LoadConfig(folder.Write("a.conf", "include = none.d/*.conf\n" + kLeast)).ok());
+  const std::string b = folder.Write("b.conf", "include = none.conf\n" + kLeast);
+  EXPECT_EQ(LoadConfig(b).status().message(),
+            b + ":1: include = none.conf: " + folder.path() +
+                "/none.conf cannot be opened: No such file or directory; allowed: a readable file");
+}
+
+TEST(ConfigTest, AFileThatIsNoneIsSaid) {
+  EXPECT_EQ(LoadConfig("/nowhere/dory.conf").status().message(),
+            "/nowhere/dory.conf: cannot be opened: No such file or directory");
+  EXPECT_EQ(LoadConfig("/tmp").status().message(), "/tmp: cannot be read: Is a directory");
+  EXPECT_EQ(LoadConfig("/dev/zero").status().message(),
+            "/dev/zero: more than 1M is no configuration");
+}
+
+TEST(ConfigTest, TheLargestMessageFollowsRingAndPool) {
+  EXPECT_EQ(LargestMessage(64 << 20, 256 << 20), (32 << 20) - 64);
+  EXPECT_EQ(LargestMessage(64 << 20, 16 << 20), 4 << 20);
+  EXPECT_EQ(LargestMessage(int64_t{16} << 30, int64_t{64} << 30), 100 << 20);
+}
+
+TEST(OptionTableTest, EveryDefaultIsAllowedAndWrittenOnce) {
+  for (const OptionRow& row : ListOptions()) {
+    const bool expands = row.default_text.find('{') != std::string_view::npos;
+    EXPECT_TRUE(expands || ParseOption(row, row.default_text).ok()) << row.key;
+    EXPECT_EQ(FindOption(row.section, row.key), &row) << row.key << " twice";
+    EXPECT_LE(row.key.size(), 30u) << row.key;
+    EXPECT_TRUE(row.doc.ends_with('.')) << row.key;
+    EXPECT_NE(row.flags & (kSupervisor | kIntake | kKafkaWorker), 0u) << row.key;
+  }
+}
+
+TEST(SampleFileTest, LoadsAndSaysTheDefaults) {
+  const std::string sample = ReadWhole("etc/dory.conf");
+  Config config = Parse(sample);
+  EXPECT_EQ(config, Parse(kLeast));
+  Config explicit_config = Parse(Uncomment(sample));
+  EXPECT_EQ(explicit_config, config);
+  EXPECT_TRUE(explicit_config.IsSet("topic:*", "batch_time"));
+  EXPECT_TRUE(explicit_config.IsSet("input:datagram", "path"));
+}
+
+}  // namespace
+}  // namespace dory
