@@ -148,6 +148,15 @@ Result<int> CreateSegment(const std::string& folder, const Geometry& geometry) {
   return status.Context(temporary);
 }
 
+Result<int> CreateMemorySegment(const Geometry& geometry) {
+  const int fd = ::memfd_create("dory-segment", MFD_CLOEXEC);
+  if (fd < 0) return Status::Errno("memfd_create");
+  const Status status = FillNewFile(fd, geometry, SegmentRoom{0, kSmallAlign});
+  if (status.ok()) return fd;
+  ::close(fd);
+  return status.Context("memfd");
+}
+
 Result<int> OpenSegment(const std::string& folder, bool* missing) {
   const std::string path = SegmentPath(folder);
   const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);

@@ -38,6 +38,9 @@ Result<SegmentRoom> MeasureRoom(const std::string& folder);
 // Creates folder/segment, complete and renamed into place. Returns its descriptor (read and write).
 Result<int> CreateSegment(const std::string& folder, const Geometry& geometry);
 
+// Creates a segment without a name, complete, in a memfd: it is lost with whoever holds descriptors of it.
+Result<int> CreateMemorySegment(const Geometry& geometry);
+
 // Opens folder/segment and checks its superblock. A missing file is told by `*missing`.
 Result<int> OpenSegment(const std::string& folder, bool* missing);
 
