@@ -9,6 +9,7 @@
 #   make bench           figures beside a bare sink in the same run; never part of a check
 #   make deps            the Debian packages of a build, with apt-get where we are root
 #   make deps-check      and those of the tests
+#   make docs            the generated documents anew; docs-check fails where one is stale
 #   make clean
 #
 #   V=1                  shows the command lines
@@ -72,7 +73,7 @@ BENCH_PROGRAMS := $(patsubst bench/%.cc,%,$(wildcard bench/*.cc))
 UNIT_SOURCES := $(wildcard tests/unit/*/*_test.cc tests/unit/*/*/*_test.cc)
 UNIT_OBJECTS := $(UNIT_SOURCES:%.cc=$(OBJ)/%.o)
 
-.PHONY: all support bench-programs unit check check-more demo bench deps deps-check lint clean docs
+.PHONY: all support bench-programs unit check check-more demo bench deps deps-check lint clean docs docs-check
 all: $(PROGRAMS:%=$(BIN)/%)
 support: $(SUPPORT_PROGRAMS:%=$(BIN)/%)
 bench-programs: $(BENCH_PROGRAMS:%=$(BIN)/%)
@@ -88,6 +89,8 @@ $(BIN)/unit_tests: LIBS += -lgtest_main -lgtest
 $(SUPPORT_PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/tests/support/%.o $(CLIENT_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
 $(SUPPORT_PROGRAMS:%=$(BIN)/%): LIBS += -lrdkafka
 $(BENCH_PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/bench/%.o $(CLIENT_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
+
+$(BIN)/config_docs: $(OBJ)/doc/generate/config_docs.o $(COMMON_OBJECTS)
 
 $(BIN)/%:
 	$(call say,LINK,$@)
@@ -154,6 +157,14 @@ check check-more: deps-check
 bench: deps
 	@$(MAKE) --no-print-directory all support bench-programs
 	bench/run
+
+docs: $(BIN)/config_docs
+	$< sample > etc/dory.conf
+	$< markdown > doc/detailed_config.md
+
+docs-check: $(BIN)/config_docs
+	$< sample | diff -u etc/dory.conf -
+	$< markdown | diff -u doc/detailed_config.md -
 
 clean:
 	rm -rf build
