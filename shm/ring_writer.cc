@@ -38,11 +38,11 @@ uint64_t RingWriter::SurelyFits(uint64_t record_size, uint64_t held_back) const 
   return (free - held_back - aligned) / aligned;
 }
 
-bool RingWriter::Fits(uint64_t record_size) const {
+bool RingWriter::Fits(uint64_t record_size, uint64_t held_back) const {
   const uint64_t aligned = AlignRecord(record_size);
   const uint64_t lap_rest = ring_.size() - write_position_ % ring_.size();
   const uint64_t needed = aligned + (lap_rest < aligned ? lap_rest : 0);
-  return write_position_ + needed - shm::Load(consumer_->head) <= ring_.size();
+  return write_position_ + needed - shm::Load(consumer_->head) + held_back <= ring_.size();
 }
 
 void RingWriter::WritePad(uint64_t size) {

@@ -32,8 +32,8 @@ class RingWriter {
   // Writes a record behind those of this burst. REQUIRES: it fits (SurelyFits, or Fits).
   void Write(const MessageView& message, int64_t received_boottime_ns, uint64_t ordinal);
 
-  // Whether one more record of this size fits behind the burst's others.
-  bool Fits(uint64_t record_size) const;
+  // Whether one more record of this size fits behind the burst's others, with `held_back` bytes kept.
+  bool Fits(uint64_t record_size, uint64_t held_back = 0) const;
 
   // The value of `tail` that commits the burst.
   uint64_t write_position() const { return write_position_; }

@@ -1,0 +1,47 @@
+// Admission: a parsed message becomes a record of its topic, or is rejected under a counter.
+//
+// What it says may differ when the same message is decided again after a crash; nothing is counted
+// before P4.
+
+#pragma once
+
+#include <cstdint>
+
+#include "intake_worker/books_writer.h"
+#include "intake_worker/parse.h"
+#include "intake_worker/topic_table.h"
+#include "shm/record.h"
+
+namespace dory::intake {
+
+struct Admission {
+  bool admitted = false;
+  uint32_t row = shm::kNoIndex;   // of the topic; kNoIndex: none
+  Counter counter = kNoCounter;   // the one that this verdict moves
+  Counter tally = kNoCounter;     // and of an unsupported version its tally
+  shm::MessageView record;        // of an admitted message
+};
+
+class Admitter {
+ public:
+  Admitter(BooksWriter* books, TopicTable* topics) : books_(books), topics_(topics) {}
+
+  // The wall clock is read at most once a burst, and only for topics that want it.
+  void BeginBurst() { wall_clock_ms_ = 0; }
+
+  Admission Admit(const ParseResult& parsed);
+
+  // The verdict on an admitted message that the ring has no room for.
+  Admission RefuseForRoom(const Admission& admission) const;
+
+ private:
+  int64_t WallClockOfBurst();
+  Admission Refuse(const ParseResult& parsed);
+  shm::MessageView MakeRecord(const ParsedMessage& message, uint32_t row);
+
+  BooksWriter* books_;
+  TopicTable* topics_;
+  int64_t wall_clock_ms_ = 0;
+};
+
+}  // namespace dory::intake

@@ -1,0 +1,27 @@
+// A burst: undecided messages of one source, in their order, that are published together.
+
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "common/bytes.h"
+#include "shm/layout.h"
+
+namespace dory::intake {
+
+// A message as a client sent it, wherever its bytes lie.
+struct RawMessage {
+  ByteSpan bytes;
+  uint32_t input = 0;      // among the lane's inputs
+  bool truncated = false;  // it was larger than a slot
+  uint64_t out = 0;        // of the overflow file: the read position behind this message
+};
+
+struct Burst {
+  shm::Source source = shm::Source::kNone;
+  uint32_t first = 0;  // of datagrams: the slot of the first message; the others follow it
+  std::span<const RawMessage> messages;
+};
+
+}  // namespace dory::intake

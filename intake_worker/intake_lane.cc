@@ -1,0 +1,103 @@
+#include "intake_worker/intake_lane.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "common/crash_point.h"
+#include "shm/store.h"
+
+namespace dory::intake {
+
+using shm::kSlotCount;
+using shm::Store;
+
+uint64_t CountHeldBack(uint64_t ring_size, uint32_t slot_size, const std::vector<uint32_t>& limits,
+                       uint64_t max_dgram_qlen) {
+  uint64_t unread = 0;
+  for (const uint32_t limit : limits) unread += (max_dgram_qlen + 1) * LargestRecord(std::min(limit, slot_size));
+  const uint64_t wanted = std::min(ring_size / 4, unread);
+  // Whatever is held back: an empty ring can be written to.
+  const uint64_t needed = 2 * LargestRecord(slot_size);
+  return std::min(wanted, ring_size - std::min(ring_size, needed));
+}
+
+IntakeLane::IntakeLane(shm::Segment& segment, uint32_t lane, const Config& config, LaneSettings settings,
+                       int data_doorbell)
+    : memory_(segment, lane),
+      settings_(std::move(settings)),
+      receiver_(memory_),
+      publisher_(memory_, config, settings_.limits),
+      overflow_(memory_.producer, settings_.overflow_path),
+      waker_(&memory_.consumer->data_sleep, data_doorbell),
+      largest_record_(LargestRecord(memory_.slot_size)) {}
+
+void IntakeLane::Recover() {
+  receiver_.RewritePointers();
+  slots_locked_ = receiver_.LockSlots();
+  [[maybe_unused]] const SlotRange pending = receiver_.Pending();  // asserts that they are neighbours
+  overflow_.Open();
+  waker_.Wake();
+  DORY_CRASH_POINT("start.end");
+}
+
+Outcome IntakeLane::PublishLeftovers() {
+  if (overflow_.HasMessages()) return PublishOverflow();
+  if (receiver_.Pending().empty()) return Outcome::kEmpty;
+  const WhenNoRoom when = settings_.reject_when_full ? WhenNoRoom::kReject : WhenNoRoom::kCut;
+  return PublishSlots(when, 0) ? Outcome::kEmpty : Outcome::kNoRoom;
+}
+
+Outcome IntakeLane::PublishOverflow() {
+  const std::span<const RawMessage> messages = overflow_.Read();
+  if (messages.empty()) return Outcome::kMore;
+  const size_t decided = publisher_.Publish({.source = shm::Source::kOverflow, .messages = messages},
+                                            WhenNoRoom::kCut, 0);
+  overflow_.RetireIfRead();
+  waker_.WakeIfAsleep();
+  return decided == 0 ? Outcome::kNoRoom : Outcome::kMore;
+}
+
+// P1.
+uint64_t IntakeLane::CountReceivable() const {
+  DORY_CRASH_POINT("P1.room");
+  if (settings_.reject_when_full) return kSlotCount;
+  return std::min<uint64_t>(kSlotCount, publisher_.SurelyFits(largest_record_, settings_.held_back));
+}
+
+Outcome IntakeLane::ReceiveOnce(uint32_t input, int fd) {
+  const auto count = static_cast<uint32_t>(CountReceivable());
+  if (count == 0) return Outcome::kNoRoom;
+  const uint32_t received = receiver_.Receive(input, fd, count);
+  if (received == 0) return Outcome::kEmpty;
+  const bool reject = settings_.reject_when_full;
+  if (!PublishSlots(reject ? WhenNoRoom::kReject : WhenNoRoom::kCut, reject ? settings_.held_back : 0)) {
+    return Outcome::kNoRoom;
+  }
+  return received < count ? Outcome::kEmpty : Outcome::kMore;
+}
+
+bool IntakeLane::PublishSlots(WhenNoRoom when, uint64_t held_back) {
+  SlotRange pending = receiver_.Pending();
+  while (!pending.empty()) {
+    const std::span<const RawMessage> messages = receiver_.Collect(pending, messages_.data());
+    const size_t decided = publisher_.Publish(
+        {.source = shm::Source::kDatagrams, .first = pending.first, .messages = messages}, when, held_back);
+    pending.first += static_cast<uint32_t>(decided);
+    if (decided == 0) break;
+  }
+  waker_.WakeIfAsleep();  // P7
+  DORY_CRASH_POINT("P7.doorbell");
+  return pending.empty();
+}
+
+Status IntakeLane::MoveSlotsToOverflow() {
+  const SlotRange pending = receiver_.Pending();
+  if (pending.empty()) return Status::Ok();
+  const Result<uint64_t> end = overflow_.Append(receiver_.Collect(pending, messages_.data()));
+  if (end.ok()) publisher_.CommitToOverflow(pending, end.value());
+  return end.status();
+}
+
+void IntakeLane::MoveHeartbeat() { Store(memory_.page->heartbeat, memory_.page->heartbeat + 1); }
+
+}  // namespace dory::intake

@@ -1,0 +1,92 @@
+// A lane of the intake: the straight line socket -> receive -> parse -> admit -> append, and the order
+// of its sources: the overflow file, then what lies in the slots, then the sockets.
+//
+// No event loop in here: each call does one thing and says how it went.
+//
+// Order: Recover, then PublishLeftovers until it says kEmpty, then ReceiveOnce.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/config.h"
+#include "intake_worker/lane_memory.h"
+#include "intake_worker/overflow.h"
+#include "intake_worker/publish.h"
+#include "intake_worker/receive.h"
+#include "shm/doorbell.h"
+
+namespace dory::intake {
+
+struct LaneSettings {
+  std::vector<uint32_t> limits;    // the largest message of each datagram socket
+  bool reject_when_full = false;   // else nothing is read while there is no room
+  uint64_t held_back = 0;          // of the ring, for the final drain alone
+  std::string overflow_path;       // empty: no folder beside the segment
+};
+
+// The part of the ring that is kept for what may lie in unread sockets when the supervisor dies.
+uint64_t CountHeldBack(uint64_t ring_size, uint32_t slot_size, const std::vector<uint32_t>& limits,
+                       uint64_t max_dgram_qlen);
+
+enum class Outcome {
+  kMore,    // there may be more
+  kEmpty,   // nothing is left
+  kNoRoom,  // the ring is full
+};
+
+class IntakeLane {
+ public:
+  // Finishes the burst that an earlier life had decided. `data_doorbell`: an eventfd.
+  IntakeLane(shm::Segment& segment, uint32_t lane, const Config& config, LaneSettings settings,
+             int data_doorbell);
+
+  // The rest of a start: pointers, slots, overflow file; wakes the consumer once.
+  void Recover();
+
+  // One burst of what an earlier life has left.
+  Outcome PublishLeftovers();
+
+  // P1 to P7, one burst of a socket. REQUIRES: no leftovers.
+  Outcome ReceiveOnce(uint32_t input, int fd);
+
+  // Whether P1 would read.
+  bool HasRoom() const { return CountReceivable() > 0; }
+  bool slots_locked() const { return slots_locked_; }
+  const BooksWriter& books() const { return publisher_.books(); }
+  void Configure(const Config& config) { publisher_.Configure(config); }
+  void MoveHeartbeat();
+
+  // ---- for the final drain
+
+  // P2 alone, without the part that is held back.
+  uint32_t ReceiveForDrain(uint32_t input, int fd) { return receiver_.Receive(input, fd, shm::kSlotCount); }
+
+  // Publishes what lies in the slots. False: something is left, for which there is no room.
+  bool PublishSlots(WhenNoRoom when, uint64_t held_back);
+
+  // Writes what lies in the slots to the overflow file.
+  Status MoveSlotsToOverflow();
+  bool OverflowHasMessages() const { return overflow_.HasMessages(); }
+  bool OverflowIsPossible() const { return overflow_.IsPossible(); }
+  uint64_t ring_size() const { return memory_.ring.size(); }
+
+ private:
+  uint64_t CountReceivable() const;
+  Outcome PublishOverflow();
+
+  LaneMemory memory_;
+  LaneSettings settings_;
+  Receiver receiver_;
+  Publisher publisher_;
+  OverflowFile overflow_;
+  shm::DoorbellWaker waker_;
+  uint64_t largest_record_;
+  bool slots_locked_ = false;
+  std::array<RawMessage, shm::kSlotCount> messages_;
+};
+
+}  // namespace dory::intake

@@ -1,0 +1,156 @@
+#include "intake_worker/intake_worker.h"
+
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <vector>
+
+#include "common/log.h"
+#include "common/worker_context.h"
+#include "intake_worker/final_drain.h"
+#include "intake_worker/intake_lane.h"
+#include "intake_worker/room_waiter.h"
+#include "shm/segment.h"
+
+namespace dory::intake {
+namespace {
+
+constexpr int kBurstsATurn = 16;  // of one socket, before the loop looks at the others
+constexpr int64_t kHeartbeatMs = 5'000;
+
+uint64_t ReadMaxDatagramQueue() {
+  uint64_t length = 10;
+  std::ifstream("/proc/sys/net/unix/max_dgram_qlen") >> length;
+  return length;
+}
+
+std::vector<const InputConfig*> ListInputs(const WorkerContext& context) {
+  std::vector<const InputConfig*> inputs;
+  for (const InputConfig& input : context.config.inputs) {
+    const bool ours = static_cast<uint32_t>(input.lane) == context.lane;
+    if (ours && input.type == InputType::kUnixDatagram) inputs.push_back(&input);
+  }
+  return inputs;
+}
+
+LaneSettings MakeSettings(const WorkerContext& context, const shm::Geometry& geometry) {
+  LaneSettings settings;
+  for (const InputConfig* input : ListInputs(context)) {
+    settings.limits.push_back(static_cast<uint32_t>(input->max_message_size));
+  }
+  settings.reject_when_full = context.config.when_full == WhenFull::kReject;
+  settings.held_back =
+      CountHeldBack(geometry.ring_size, geometry.slot_size, settings.limits, ReadMaxDatagramQueue());
+  if (!context.segment_folder.empty()) {
+    settings.overflow_path = context.segment_folder + "/overflow." + std::to_string(context.lane);
+  }
+  return settings;
+}
+
+shm::Segment MapSegmentOrEnd(const WorkerContext& context) {
+  Result<shm::Segment> segment =
+      shm::Segment::Map(context.Descriptor("segment"), shm::Role::kIntake, context.lane);
+  if (segment.ok()) return segment.Take();
+  LogError("segment: {}", segment.status().message());
+  std::_Exit(kExitSegment);
+}
+
+class IntakeWorker {
+ public:
+  IntakeWorker(WorkerContext& context, shm::Segment& segment)
+      : context_(context),
+        lane_(segment, context.lane, context.config, MakeSettings(context, segment.geometry()),
+              context.Descriptor("data_doorbell")),
+        room_waiter_(context.loop,
+                     &segment.GetWritable<shm::ProducerPage>(shm::RegionKind::kProducer, context.lane)->room_sleep,
+                     context.Descriptor("room_doorbell"), [this] { GoOn(); }),
+        go_on_timer_(context.loop, [this] { GoOn(); }),
+        heartbeat_(context.loop, [this] { lane_.MoveHeartbeat(); }) {
+    for (const InputConfig* input : ListInputs(context)) AddInput(context.Descriptor("input:" + input->name));
+  }
+
+  void Start() {
+    lane_.Recover();
+    if (!lane_.slots_locked()) {
+      LogWarning("receive slots are not locked in memory: raise RLIMIT_MEMLOCK");
+    }
+    SetHandlers();
+    heartbeat_.StartEvery(kHeartbeatMs);
+    go_on_timer_.StartOnce(0);
+    context_.SendReady();
+  }
+
+ private:
+  void AddInput(int fd) {
+    const auto index = static_cast<uint32_t>(sockets_.size());
+    sockets_.push_back({index, fd});
+    watchers_.push_back(
+        std::make_unique<IoWatcher>(context_.loop, fd, [this, index](int) { OnReadable(sockets_[index]); }));
+  }
+
+  void SetHandlers() {
+    context_.handlers.on_config = [this](const Config& config) { lane_.Configure(config); };
+    context_.handlers.fill_status = [this](control::WorkerStatus* status) {
+      if (!lane_.slots_locked()) status->add_warnings("slots_locked: false");
+    };
+    context_.handlers.on_link_end = [this] { End(); };
+  }
+
+  void OnReadable(const InputSocket& socket) {
+    lane_.MoveHeartbeat();
+    for (int burst = 0; burst < kBurstsATurn; ++burst) {
+      const Outcome outcome = lane_.ReceiveOnce(socket.index, socket.fd);
+      if (outcome == Outcome::kEmpty) return;
+      if (outcome == Outcome::kNoRoom) return WaitForRoom();
+    }
+  }
+
+  // Publishes what an earlier life has left, a burst a turn, then reads the sockets.
+  void GoOn() {
+    lane_.MoveHeartbeat();
+    const Outcome outcome = lane_.PublishLeftovers();
+    if (outcome == Outcome::kNoRoom || (outcome == Outcome::kEmpty && !lane_.HasRoom())) return WaitForRoom();
+    room_waiter_.End();
+    if (outcome == Outcome::kMore) return go_on_timer_.StartOnce(0);
+    WatchSockets(kReadable);
+  }
+
+  void WaitForRoom() {
+    if (room_waiter_.waiting()) return;
+    WatchSockets(0);
+    room_waiter_.Begin();
+    if (lane_.HasRoom()) go_on_timer_.StartOnce(0);
+  }
+
+  void WatchSockets(int directions) {
+    for (const auto& watcher : watchers_) watcher->Watch(directions);
+  }
+
+  [[noreturn]] void End() {
+    LogInfo("the control link has ended: final drain");
+    DrainFinally(lane_, sockets_);
+    std::_Exit(kExitAsked);
+  }
+
+  WorkerContext& context_;
+  IntakeLane lane_;
+  std::vector<InputSocket> sockets_;
+  std::vector<std::unique_ptr<IoWatcher>> watchers_;
+  RoomWaiter room_waiter_;
+  Timer go_on_timer_;
+  Timer heartbeat_;
+};
+
+}  // namespace
+
+int RunIntake() {
+  const std::unique_ptr<WorkerContext> context = BeginWorker("intake", SIGTERM, shm::kLayoutNumber);
+  shm::Segment segment = MapSegmentOrEnd(*context);
+  IntakeWorker worker(*context, segment);
+  worker.Start();
+  context->loop.Run();
+  return kExitAsked;
+}
+
+}  // namespace dory::intake

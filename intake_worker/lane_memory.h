@@ -1,0 +1,28 @@
+// The regions of one lane that its intake works on, found once.
+
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "shm/layout.h"
+#include "shm/segment.h"
+
+namespace dory::intake {
+
+struct LaneMemory {
+  // REQUIRES: mapped by Role::kIntake for this lane.
+  LaneMemory(shm::Segment& segment, uint32_t lane);
+
+  shm::ReceiveSlots* slots;
+  std::span<std::byte> slot_bytes;
+  uint32_t slot_size;
+  shm::ProducerPage* producer;
+  const shm::ConsumerPage* consumer;
+  std::span<std::byte> ring;
+  std::span<std::byte> books;
+  uint32_t max_topics;
+  shm::WorkerPage* page;
+};
+
+}  // namespace dory::intake

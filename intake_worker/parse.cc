@@ -1,0 +1,78 @@
+#include "intake_worker/parse.h"
+
+#include <array>
+
+namespace dory::intake {
+namespace {
+
+using shm::Reject;
+
+constexpr size_t kSmallestMessage = 8;  // Size, ApiKey, ApiVersion: whose it is can be told
+
+constexpr std::array<bool, 256> MakeTopicCharacters() {
+  std::array<bool, 256> allowed{};
+  for (unsigned char c = 'a'; c <= 'z'; ++c) allowed[c] = true;
+  for (unsigned char c = 'A'; c <= 'Z'; ++c) allowed[c] = true;
+  for (unsigned char c = '0'; c <= '9'; ++c) allowed[c] = true;
+  allowed['.'] = allowed['_'] = allowed['-'] = true;
+  return allowed;
+}
+constexpr std::array<bool, 256> kTopicCharacters = MakeTopicCharacters();
+
+// A field with its size before it. A size below `smallest` fails the reader.
+template <typename Size>
+ByteSpan ReadSized(ByteReader& reader, Size smallest) {
+  const Size size = reader.Read<Size>();
+  if (size < smallest) reader.Fail();
+  return reader.ReadBytes(static_cast<size_t>(size));
+}
+
+// What follows ApiVersion. False: malformed.
+bool ReadBody(ByteReader& reader, ParsedMessage* message) {
+  const int16_t flags = reader.Read<int16_t>();
+  if (message->kind == shm::MessageKind::kPartitionKey) message->partition_key = reader.Read<uint32_t>();
+  message->topic = AsText(ReadSized<int16_t>(reader, 1));
+  message->timestamp_ms = reader.Read<int64_t>();
+  message->key = ReadSized<int32_t>(reader, 0);
+  message->value = ReadSized<int32_t>(reader, 0);
+  return reader.ok() && reader.remaining() == 0 && flags == 0;
+}
+
+ParseResult Refuse(ParseResult& result, Reject reason) {
+  result.reject = reason;
+  return result;
+}
+
+}  // namespace
+
+bool IsTopicName(std::string_view name) {
+  if (name.empty() || name.size() > shm::kMaxTopicName || name == "." || name == "..") return false;
+  bool allowed = true;
+  for (const char c : name) allowed &= kTopicCharacters[static_cast<unsigned char>(c)];
+  return allowed;
+}
+
+ParseResult Parse(ByteSpan bytes, bool truncated, size_t limit) {
+  ParseResult result;
+  if (truncated || bytes.size() > limit) return Refuse(result, Reject::kTooLong);
+  if (bytes.size() < kSmallestMessage) return Refuse(result, Reject::kMalformed);
+  ByteReader reader(bytes);
+  const auto size = reader.Read<int32_t>();
+  if (size < 0 || static_cast<size_t>(size) != bytes.size()) return Refuse(result, Reject::kMalformed);
+
+  result.api_key = reader.Read<int16_t>();
+  result.api_version = reader.Read<int16_t>();
+  if (result.api_key != kAnyPartitionKey && result.api_key != kPartitionKeyKey) {
+    return Refuse(result, Reject::kUnsupportedKey);
+  }
+  if (result.api_version != 0) return Refuse(result, Reject::kUnsupportedVersion);
+
+  ParsedMessage& message = result.message;
+  message.kind = result.api_key == kAnyPartitionKey ? shm::MessageKind::kAnyPartition
+                                                    : shm::MessageKind::kPartitionKey;
+  if (!ReadBody(reader, &message)) return Refuse(result, Reject::kMalformed);
+  if (!IsTopicName(message.topic)) return Refuse(result, Reject::kBadTopic);
+  return result;
+}
+
+}  // namespace dory::intake

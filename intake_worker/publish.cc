@@ -1,0 +1,173 @@
+#include "intake_worker/publish.h"
+
+#include <cstdlib>
+
+#include "common/clock.h"
+#include "common/crash_point.h"
+#include "common/log.h"
+#include "intake_worker/parse.h"
+#include "shm/store.h"
+
+namespace dory::intake {
+
+using shm::Load;
+using shm::Source;
+using shm::Store;
+
+uint64_t LargestRecord(uint64_t message_size) {
+  constexpr uint64_t kSmallestTopic = 1;
+  return shm::AlignRecord(shm::kRecordOverhead + message_size - kMessageOverhead - kSmallestTopic);
+}
+
+Publisher::Publisher(const LaneMemory& memory, const Config& config, std::vector<uint32_t> limits)
+    : slots_(memory.slots),
+      producer_(memory.producer),
+      page_(memory.page),
+      slot_size_(memory.slot_size),
+      limits_(std::move(limits)),
+      books_(memory.books, memory.max_topics),
+      topics_(&books_, memory.max_topics, config),
+      admitter_(&books_, &topics_),
+      journal_(&memory.producer->stage, &books_),
+      writer_(memory.producer, memory.consumer, memory.ring) {
+  FinishDecided();
+  appended_ = books_.SumAppended();
+}
+
+void Publisher::FinishDecided() {
+  const shm::Stage& stage = producer_->stage;
+  if (Load(producer_->tail) == Load(stage.base) && Load(stage.decided) == shm::kUndecided) return;
+  CheckStage();
+  FinishBurst();
+}
+
+size_t Publisher::Publish(const Burst& burst, WhenNoRoom when, uint64_t held_back) {
+  LeaveBreadcrumb(3);
+  const Decided decided = Decide(burst, when, held_back);
+  if (decided.messages == 0) return 0;
+  FillStage(burst, decided.messages);
+  Commit(decided.appended);
+  FinishBurst();
+  appended_ += decided.appended;
+  return decided.messages;
+}
+
+void Publisher::CommitToOverflow(SlotRange slots, uint64_t overflow_in) {
+  journal_.Begin();
+  FillStage({.source = Source::kDatagrams, .first = slots.first, .messages = {}}, slots.end - slots.first);
+  Store(producer_->stage.out, overflow_in);
+  DORY_CRASH_POINT("P3.stage_overflow");
+  Store(producer_->stage.decided, shm::kWrittenToOverflow);
+  DORY_CRASH_POINT("P4.overflow");
+  FinishBurst();
+}
+
+// P3, its first part.
+Publisher::Decided Publisher::Decide(const Burst& burst, WhenNoRoom when, uint64_t held_back) {
+  writer_.Rewind();
+  journal_.Begin();
+  admitter_.BeginBurst();
+  const int64_t now_ns = BoottimeNs();
+  Decided decided;
+  for (const RawMessage& message : burst.messages) {
+    if (!journal_.HasRoom()) break;
+    Admission admission = admitter_.Admit(Parse(message.bytes, message.truncated, LimitOf(message.input)));
+    if (admission.admitted && !writer_.Fits(admission.record.RecordSize(), held_back)) {
+      if (when == WhenNoRoom::kCut) break;
+      admission = admitter_.RefuseForRoom(admission);
+    }
+    if (admission.admitted) {
+      writer_.Write(admission.record, now_ns, appended_ + decided.appended++);
+      DORY_CRASH_POINT("P3.record");
+    }
+    Count(admission);
+    ++decided.messages;
+  }
+  return decided;
+}
+
+void Publisher::Count(const Admission& admission) {
+  journal_.CountOne(admission.counter);
+  if (admission.tally != kNoCounter) journal_.CountOne(admission.tally);
+}
+
+// P3, its second part: what P5 needs.
+void Publisher::FillStage(const Burst& burst, size_t decided) {
+  shm::Stage& stage = producer_->stage;
+  journal_.Finish();
+  Store(stage.source, burst.source);
+  DORY_CRASH_POINT("P3.stage_source");
+  Store(stage.first, burst.first);
+  Store(stage.end, burst.first + static_cast<uint32_t>(decided));
+  DORY_CRASH_POINT("P3.stage_slots");
+  Store(stage.out, burst.messages.empty() ? 0 : burst.messages[decided - 1].out);
+  DORY_CRASH_POINT("P3.stage_out");
+}
+
+// P4.
+void Publisher::Commit(uint64_t appended) {
+  LeaveBreadcrumb(4);
+  if (appended > 0) {
+    Store(producer_->tail, writer_.write_position());
+    DORY_CRASH_POINT("P4.tail");
+  } else {
+    Store(producer_->stage.decided, shm::kNothingAppended);
+    DORY_CRASH_POINT("P4.decided");
+  }
+}
+
+// P5 and P6: sets only, so that they may be done again.
+void Publisher::FinishBurst() {
+  shm::Stage& stage = producer_->stage;
+  SetCounters();
+  if (Load(stage.decided) == shm::kWrittenToOverflow) {
+    Store(producer_->overflow_in, stage.out);
+    DORY_CRASH_POINT("P5.overflow_in");
+  }
+  ReleaseSource();
+  Store(stage.base, Load(producer_->tail));
+  DORY_CRASH_POINT("P6.base");
+  Store(stage.decided, shm::kUndecided);
+  DORY_CRASH_POINT("P6.decided");
+  Store(page_->progress, page_->progress + 1);
+  LeaveBreadcrumb(0);
+}
+
+void Publisher::SetCounters() {
+  const shm::Stage& stage = producer_->stage;
+  for (uint64_t i = 0; i < stage.journal_count; ++i) {
+    books_.Set(stage.journal[i].counter, stage.journal[i].value);
+    DORY_CRASH_POINT("P5.counter");
+  }
+}
+
+void Publisher::ReleaseSource() {
+  const shm::Stage& stage = producer_->stage;
+  if (stage.source == Source::kDatagrams) {
+    Receiver::Release(slots_, {stage.first, stage.end});
+  } else if (stage.source == Source::kOverflow) {
+    Store(producer_->overflow_out, stage.out);
+    DORY_CRASH_POINT("P5.overflow_out");
+  }
+}
+
+// The stage of another life is range-checked once, here.
+void Publisher::CheckStage() const {
+  const shm::Stage& stage = producer_->stage;
+  bool sound = stage.journal_count <= shm::kJournalSize && stage.first <= stage.end &&
+               stage.end <= shm::kSlotCount && stage.decided <= shm::kWrittenToOverflow &&
+               (stage.source == Source::kDatagrams || stage.source == Source::kOverflow);
+  for (uint64_t i = 0; sound && i < stage.journal_count; ++i) {
+    sound = stage.journal[i].counter < books_.counter_count();
+  }
+  if (sound) return;
+  LogError("the stage of the lane's producer page is damaged");
+  std::abort();
+}
+
+void Publisher::LeaveBreadcrumb(uint32_t step) {
+  Store(page_->subject, producer_->stage.base);
+  Store(page_->phase, step);
+}
+
+}  // namespace dory::intake

@@ -1,0 +1,91 @@
+// Publish (P3 to P6): a burst of one source is decided, once, and its source given back.
+//
+//     P3  decide each message; write the admitted ones behind tail; fill the stage and its journal
+//     P4  store tail; or the word `decided`, where nothing was appended. Decided from here on.
+//     P5  counters = journal; release the source
+//     P6  base = tail; decided = 0
+//
+// Owner: the lane's intake, alone.
+// Order: as numbered. The stage means nothing while tail == base and decided == 0. WorkerPage.progress
+//   grows between two bursts, so a reader of the books tells one burst from the next.
+// On crash: before P4 the burst never was, and its messages are still in their source; from P4 on
+//   FinishDecided does P5 and P6 again.
+
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "common/config.h"
+#include "intake_worker/admit.h"
+#include "intake_worker/books_writer.h"
+#include "intake_worker/burst.h"
+#include "intake_worker/journal.h"
+#include "intake_worker/lane_memory.h"
+#include "intake_worker/receive.h"
+#include "intake_worker/topic_table.h"
+#include "shm/ring_writer.h"
+
+namespace dory::intake {
+
+enum class WhenNoRoom {
+  kCut,     // the burst ends before the message that the ring has no room for
+  kReject,  // it is rejected for kNoRoom
+};
+
+// The largest record that a message of this size can become.
+uint64_t LargestRecord(uint64_t message_size);
+
+class Publisher {
+ public:
+  // `limits`: the largest message of each input. A start: finishes what was decided.
+  Publisher(const LaneMemory& memory, const Config& config, std::vector<uint32_t> limits);
+
+  // How many of the burst's messages were decided, from the first on: fewer where the journal or the
+  // ring has no more room; 0 where the ring has none for the first. `held_back` bytes of it are kept.
+  size_t Publish(const Burst& burst, WhenNoRoom when, uint64_t held_back);
+
+  // P4 to P6 for datagrams that lie in the overflow file, whose new end is `overflow_in`.
+  void CommitToOverflow(SlotRange slots, uint64_t overflow_in);
+
+  // P1: how many of the largest records surely fit.
+  uint64_t SurelyFits(uint64_t record_size, uint64_t held_back) const {
+    return writer_.SurelyFits(record_size, held_back);
+  }
+
+  void Configure(const Config& config) { topics_.Configure(config); }
+  const BooksWriter& books() const { return books_; }
+
+ private:
+  struct Decided {
+    size_t messages = 0;
+    uint64_t appended = 0;
+  };
+
+  void FinishDecided();
+  Decided Decide(const Burst& burst, WhenNoRoom when, uint64_t held_back);
+  void Count(const Admission& admission);
+  void FillStage(const Burst& burst, size_t decided);
+  void Commit(uint64_t appended);
+  void FinishBurst();
+  void CheckStage() const;
+  void SetCounters();
+  void ReleaseSource();
+  void LeaveBreadcrumb(uint32_t step);
+
+  uint32_t LimitOf(uint32_t input) const { return input < limits_.size() ? limits_[input] : slot_size_; }
+
+  shm::ReceiveSlots* slots_;
+  shm::ProducerPage* producer_;
+  shm::WorkerPage* page_;
+  uint32_t slot_size_;
+  std::vector<uint32_t> limits_;
+  BooksWriter books_;
+  TopicTable topics_;
+  Admitter admitter_;
+  Journal journal_;
+  shm::RingWriter writer_;
+  uint64_t appended_ = 0;  // messages in all: the next record's ordinal
+};
+
+}  // namespace dory::intake

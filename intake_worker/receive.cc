@@ -1,0 +1,109 @@
+#include "intake_worker/receive.h"
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cassert>
+#include <cerrno>
+#include <cstdlib>
+
+#include "common/crash_point.h"
+#include "common/log.h"
+#include "shm/store.h"
+
+namespace dory::intake {
+namespace {
+
+using shm::kEmptySlot;
+using shm::kSlotCount;
+using shm::Load;
+using shm::Store;
+
+// Writes each page's first byte as it is, so that the page exists and is ours to write.
+void TouchPages(std::span<std::byte> bytes) {
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  for (size_t at = 0; at < bytes.size(); at += page) Store(bytes[at], Load(bytes[at]));
+}
+
+bool IsOurFault(int error) {
+  return error == EBADF || error == ENOTSOCK || error == EFAULT || error == EINVAL;
+}
+
+}  // namespace
+
+Receiver::Receiver(const LaneMemory& memory)
+    : slots_(memory.slots), slot_bytes_(memory.slot_bytes), slot_size_(memory.slot_size) {}
+
+void Receiver::RewritePointers() {
+  for (uint32_t i = 0; i < kSlotCount; ++i) {
+    Store(slots_->buffers[i].iov_base, slot_bytes_.data() + uint64_t{i} * slot_size_);
+    Store(slots_->buffers[i].iov_len, slot_size_);
+    msghdr& header = slots_->messages[i].msg_hdr;
+    Store(header.msg_name, nullptr);
+    Store(header.msg_namelen, 0);
+    Store(header.msg_iov, &slots_->buffers[i]);
+    Store(header.msg_iovlen, 1);
+    Store(header.msg_control, nullptr);
+    Store(header.msg_controllen, 0);
+    DORY_CRASH_POINT("start.pointers");
+  }
+}
+
+bool Receiver::LockSlots() {
+  const std::span<std::byte> all(reinterpret_cast<std::byte*>(slots_), shm::kSlotsOffset + slot_bytes_.size());
+  if (::mlock(all.data(), all.size()) == 0) return true;
+  if (::madvise(all.data(), all.size(), MADV_POPULATE_WRITE) != 0) TouchPages(all);
+  return false;
+}
+
+SlotRange Receiver::Pending() const {
+  const auto is_empty = [this](uint32_t slot) { return Load(slots_->messages[slot].msg_len) == kEmptySlot; };
+  SlotRange range;
+  while (range.first < kSlotCount && is_empty(range.first)) ++range.first;
+  range.end = range.first;
+  while (range.end < kSlotCount && !is_empty(range.end)) ++range.end;
+  for (uint32_t slot = range.end; slot < kSlotCount; ++slot) assert(is_empty(slot));
+  return range.empty() ? SlotRange{} : range;
+}
+
+uint32_t Receiver::Receive(uint32_t input, int fd, uint32_t count) {
+  assert(count > 0 && count <= kSlotCount);
+  Store(slots_->header.input, input);
+  DORY_CRASH_POINT("P2.input");
+  const int received = ::recvmmsg(fd, slots_->messages, count, MSG_DONTWAIT, nullptr);
+  DORY_CRASH_POINT("P2.received");
+  if (received >= 0) return static_cast<uint32_t>(received);
+  if (IsOurFault(errno)) {
+    LogError("recvmmsg of input {}: {}", input, std::strerror(errno));
+    std::abort();
+  }
+  if (errno != EAGAIN && errno != EINTR) LogWarning("recvmmsg of input {}: {}", input, std::strerror(errno));
+  return 0;
+}
+
+std::span<const RawMessage> Receiver::Collect(SlotRange slots, RawMessage* messages) const {
+  const uint32_t input = Load(slots_->header.input);
+  for (uint32_t slot = slots.first; slot < slots.end; ++slot) {
+    const mmsghdr& header = slots_->messages[slot];
+    const uint32_t size = Load(header.msg_len);
+    assert(size <= slot_size_);
+    messages[slot - slots.first] = {.bytes = {SlotBytes(slot), size},
+                                    .input = input,
+                                    .truncated = (header.msg_hdr.msg_flags & MSG_TRUNC) != 0};
+  }
+  return {messages, slots.end - slots.first};
+}
+
+void Receiver::Release(shm::ReceiveSlots* slots, SlotRange range) {
+  for (uint32_t slot = range.first; slot < range.end; ++slot) {
+    mmsghdr& message = slots->messages[slot];
+    Store(message.msg_hdr.msg_controllen, 0);
+    Store(message.msg_hdr.msg_flags, 0);
+    DORY_CRASH_POINT("P5.slot_flags");
+    Store(message.msg_len, kEmptySlot);
+    DORY_CRASH_POINT("P5.slot");
+  }
+}
+
+}  // namespace dory::intake

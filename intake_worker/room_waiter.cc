@@ -1,0 +1,37 @@
+#include "intake_worker/room_waiter.h"
+
+namespace dory::intake {
+namespace {
+constexpr int64_t kSafetyMs = 1'000;
+}  // namespace
+
+RoomWaiter::RoomWaiter(EventLoop& loop, uint64_t* sleep_word, int room_doorbell,
+                       std::function<void()> on_change)
+    : sleeper_(sleep_word, room_doorbell),
+      on_change_(std::move(on_change)),
+      watcher_(loop, room_doorbell, [this](int) { OnSignal(); }),
+      timer_(loop, [this] { on_change_(); }) {
+  // A predecessor may have died asleep: nobody is to signal for it.
+  sleeper_.PrepareSleep();
+  sleeper_.CancelSleep();
+}
+
+void RoomWaiter::Begin() {
+  if (waiting()) return;
+  sleeper_.PrepareSleep();
+  watcher_.Watch(kReadable);
+  timer_.StartEvery(kSafetyMs);
+}
+
+void RoomWaiter::End() {
+  watcher_.Watch(0);
+  timer_.Stop();
+  sleeper_.CancelSleep();
+}
+
+void RoomWaiter::OnSignal() {
+  sleeper_.Clear();
+  on_change_();
+}
+
+}  // namespace dory::intake
