@@ -87,7 +87,7 @@ class FileReader {
     return 1;
   }
 
-  // The fgets of inih: a key = value line, a blank one in place of anything else, nullptr at the end.
+  // The fgets of inih: a key = value line, a blank one for anything else, nullptr at the end.
   char* CopyLine(char* buffer, size_t size) {
     FindUnparsed();
     if (rest_.empty()) return nullptr;

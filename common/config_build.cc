@@ -111,7 +111,8 @@ std::string Expand(std::string_view text, const Placeholders& values) {
                                                                 {"{name}", values.name}};
   std::string expanded;
   while (!text.empty()) {
-    auto found = std::ranges::find_if(list, [&](auto& pair) { return text.starts_with(pair.first); });
+    auto found =
+        std::ranges::find_if(list, [&](auto& pair) { return text.starts_with(pair.first); });
     if (found == std::end(list)) {
       expanded += text.front();
       text.remove_prefix(1);
@@ -179,7 +180,8 @@ class Builder {
       if (CheckSectionName(section, row.kind, name)) sections_.push_back({&row, name, &section});
       return;
     }
-    AddError(section.place, "[" + section.name + "]: unknown section" + SuggestSection(section.name));
+    AddError(section.place,
+             "[" + section.name + "]: unknown section" + SuggestSection(section.name));
   }
 
   bool CheckSectionName(const ConfigSection& section, SectionKind kind, std::string_view name) {
@@ -278,7 +280,8 @@ class Builder {
       if (value.ok()) {
         row.field.set(object, value.value());
       } else if (section != nullptr && FindLine(*section, row.key) == nullptr) {
-        AddError(*section, {std::string(row.key), Expand(row.default_text, values_), section->place},
+        const std::string read = Expand(row.default_text, values_);
+        AddError(*section, {std::string(row.key), read, section->place},
                  value.status().message() + "; allowed: " + DescribeAllowed(row));
       }
     }

@@ -1,5 +1,5 @@
-// A Config as text: what the supervisor gives its workers, what the hash is over, and what makes two
-// configurations equal.
+// A Config as text: what the supervisor gives its workers, what the hash is over, and what makes
+// two configurations equal.
 
 #include <cstdio>
 

@@ -120,7 +120,7 @@ constexpr OptionRow kOptions[] = {
      "How long a broker may take to answer a request."},
     {kKafka, "metadata_refresh", kDuration, "5m", kS, 24 * kHour, "", kKafkaWorker | kReload,
      Bind<&KafkaConfig::metadata_refresh_ms>(),
-     "How often topics, partitions and leaders are asked for when nothing else makes it necessary."},
+     "How often topics, partitions and leaders are asked for when nothing makes it necessary."},
     {kKafka, "topic_autocreate", kBoolean, "no", 0, 0, "", kKafkaWorker | kReload,
      Bind<&KafkaConfig::topic_autocreate>(),
      "Whether brokers are asked to create a topic that they do not have."},

@@ -1,8 +1,8 @@
 // The option table: everything there is to know about each option of the configuration, as data.
 //
 // From it come the parser's checks (config_build.cc), the dump, etc/dory.conf and
-// doc/detailed_config.md (doc/generate/config_docs.cc). To add an option: a field in config.h, a row
-// in option_table.cc, `make docs`.
+// doc/detailed_config.md (doc/generate/config_docs.cc). To add an option: a field in config.h, a
+// row in option_table.cc, `make docs`.
 
 #pragma once
 
