@@ -63,8 +63,8 @@ class Reader {
   Reader(const Options& options, Verdict& verdict) : verdict_(verdict) {
     MakeConsumer(options.brokers);
     queue_ = rd_kafka_queue_new(kafka_);
-    const Clock::time_point deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                                          std::chrono::duration<double>(options.wait_s));
+    const std::chrono::duration<double> wait(options.wait_s);
+    const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(wait);
     for (const std::string& name : options.topics) AddTopic(name, deadline);
     for (const std::unique_ptr<Topic>& topic : topics_) StartTopic(*topic);
   }
@@ -250,7 +250,8 @@ int Run(const Options& options) {
 void AddOptions(CLI::App& app, Options& options) {
   app.add_option("--brokers", options.brokers, "bootstrap list, host:port,...")->required();
   app.add_option("--topics", options.topics, "the topics, a,b,...")->delimiter(',')->required();
-  app.add_option("--expect", options.reports, "numbered_sender's reports, all that were sent to these topics");
+  app.add_option("--expect", options.reports,
+                 "numbered_sender's reports, of all that was sent to these topics");
   app.add_option("--wait", options.wait_s, "seconds without a new message after which to give up");
   app.add_flag("--follow", options.follow,
                "read until SIGTERM with a line a second to stderr, then load reports and judge");

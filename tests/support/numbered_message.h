@@ -61,8 +61,9 @@ inline bool IsPadding(std::string_view text) {
   if (text.empty()) return true;
   if (text.size() < 2 || text.front() != ' ' || text.back() != '.') return false;
   const std::string_view middle = text.substr(1, text.size() - 2);
-  return middle.empty() ||
-         (middle[0] == 'x' && std::memcmp(middle.data(), middle.data() + 1, middle.size() - 1) == 0);
+  if (middle.empty()) return true;
+  return middle[0] == 'x' &&
+         std::memcmp(middle.data(), middle.data() + 1, middle.size() - 1) == 0;
 }
 
 // A cursor over the text; after the first failure everything fails.

@@ -92,7 +92,8 @@ class Verdict {
     ++arrived_;
     const std::optional<NumberedMessage> message = ReadNumbered(value);
     if (!message || (!key.empty() && !IsKeyOf(*message, key))) {
-      Note(unreadable_, [&] { return std::string(value.substr(0, 40)) + Where(partition, offset); });
+      const std::string_view start = value.substr(0, 40);
+      Note(unreadable_, [&] { return std::string(start) + Where(partition, offset); });
       return;
     }
     const auto describe = [&] { return NumberedText(*message) + Where(partition, offset); };
