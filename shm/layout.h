@@ -327,6 +327,11 @@ struct BatchWord {
 };
 static_assert(sizeof(BatchWord) == 8);
 
+// REQUIRES: first and count <= kMaxBatchRecords.
+constexpr BatchWord MakeBatchWord(BatchState state, uint64_t first, uint64_t count) {
+  return {static_cast<uint8_t>(state), first & kMaxBatchRecords, count & kMaxBatchRecords};
+}
+
 struct CommitWord {
   uint64_t bytes : 36;
   uint64_t count : 28;

@@ -55,9 +55,13 @@ void PoolView::CollectSpans(BatchId batch, uint64_t from, uint64_t to,
 
 ByteSpan PoolView::Read(BatchId batch, uint64_t offset, size_t size,
                         std::vector<std::byte>* buffer) const {
+  uint32_t block = batch;
+  for (uint64_t i = 0; i < offset / kBlockSize && block != kNoIndex; ++i) block = NextBlock(block);
+  if (block == kNoIndex) return {};
+  const size_t in_block = offset % kBlockSize;
+  if (in_block + size <= kBlockSize) return Block(block).subspan(in_block, size);
   std::vector<ByteSpan> spans;
   CollectSpans(batch, offset, offset + size, &spans);
-  if (spans.size() == 1) return spans[0];
   buffer->clear();
   for (const ByteSpan span : spans) buffer->insert(buffer->end(), span.begin(), span.end());
   return *buffer;
@@ -125,7 +129,7 @@ BatchId Pool::Open(const NewBatch& batch) {
   Store(descriptor.first_sent_boottime_ns, 0);
   Store(descriptor.receipts_block, kNoIndex);
   DORY_CRASH_POINT("C2.described");
-  Store(descriptor.word, BatchWord{static_cast<uint64_t>(BatchState::kOpen), 0, 0});
+  Store(descriptor.word, MakeBatchWord(BatchState::kOpen, 0, 0));
   DORY_CRASH_POINT("C2.open");
   last_block_[id] = id;
   chain_blocks_[id] = 1;
@@ -139,31 +143,24 @@ void Pool::Extend(BatchId batch) {
   ++chain_blocks_[batch];
 }
 
-std::byte* Pool::TailRoom(BatchId batch, uint64_t size) {
-  const uint64_t bytes = descriptor(batch).commit.bytes;
-  const uint64_t chain_end = uint64_t{chain_blocks_[batch]} * kBlockSize;
-  if (bytes + size > chain_end) return nullptr;
-  return writable_blocks_.data() + size_t{last_block_[batch]} * kBlockSize + bytes % kBlockSize;
-}
-
-void Pool::Append(BatchId batch, std::span<const ByteSpan> pieces, const BatchEnd& end) {
-  uint64_t size = 0;
+ByteSpan Pool::Stage(BatchId batch, std::span<const ByteSpan> pieces) {
+  const uint64_t start = descriptor(batch).commit.bytes;
+  uint64_t position = start;
   for (ByteSpan piece : pieces) {
     while (!piece.empty()) {
-      const uint64_t bytes = descriptor(batch).commit.bytes + size;
-      if (bytes == uint64_t{chain_blocks_[batch]} * kBlockSize) Extend(batch);
-      const size_t offset = bytes % kBlockSize;
+      if (position == uint64_t{chain_blocks_[batch]} * kBlockSize) Extend(batch);
+      const size_t offset = position % kBlockSize;
       const size_t part = std::min(piece.size(), kBlockSize - offset);
       Copy(writable_blocks_.data() + size_t{last_block_[batch]} * kBlockSize + offset, piece.data(), part);
       piece = piece.subspan(part);
-      size += part;
+      position += part;
     }
   }
   DORY_CRASH_POINT("C3.encoded");
-  Commit(batch, size, end);
+  const uint64_t size = position - start;
+  const size_t end = (position - 1) % kBlockSize + 1;
+  return end < size ? ByteSpan{} : Block(last_block_[batch]).subspan(end - size, size);
 }
-
-void Pool::CommitInPlace(BatchId batch, uint64_t size, const BatchEnd& end) { Commit(batch, size, end); }
 
 void Pool::Commit(BatchId batch, uint64_t size, const BatchEnd& end) {
   BatchDescriptor& descriptor = writable_batches_[batch];

@@ -79,14 +79,13 @@ class Pool : public PoolView {
   // A new OPEN batch without records. REQUIRES: a free block.
   BatchId Open(const NewBatch& batch);
 
-  // C3 and C4: one more record. `crc` is the running crc32c with the record's bytes.
+  // C3: the record's bytes behind commit.bytes, where nobody looks. They are returned where they lie in
+  // one block; an empty span says that they do not.
   // REQUIRES: BlocksNeeded(batch, size of pieces) blocks are free.
-  void Append(BatchId batch, std::span<const ByteSpan> pieces, const BatchEnd& end);
+  ByteSpan Stage(BatchId batch, std::span<const ByteSpan> pieces);
 
-  // The place for `size` bytes right behind the last record where they lie in one block, else null.
-  // What is written there counts once CommitInPlace says so.
-  std::byte* TailRoom(BatchId batch, uint64_t size);
-  void CommitInPlace(BatchId batch, uint64_t size, const BatchEnd& end);
+  // C4: the staged bytes are one more record. `end` is what holds after it.
+  void Commit(BatchId batch, uint64_t size, const BatchEnd& end);
 
   // C12: FREE, and its blocks back to the free list. REQUIRES: no write refers to them.
   void Free(BatchId batch);
@@ -94,7 +93,6 @@ class Pool : public PoolView {
  private:
   uint32_t TakeBlock();
   void Extend(BatchId batch);
-  void Commit(BatchId batch, uint64_t size, const BatchEnd& end);
 
   std::span<BatchDescriptor> writable_batches_;
   std::span<uint32_t> writable_next_;

@@ -1,0 +1,267 @@
+#include "kafka_worker/broker_connection.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cassert>
+#include <climits>
+
+#include "common/clock.h"
+#include "kafka_worker/backoff.h"
+#include "kafka_worker/protocol/error_codes.h"
+
+namespace dory::kafka {
+namespace {
+
+using protocol::Api;
+
+constexpr size_t kReadSize = 256 * 1024;
+constexpr size_t kFrameSizeBytes = protocol::kFrameSizeBytes;
+
+struct AddressList {
+  addrinfo* first = nullptr;
+  ~AddressList() {
+    if (first != nullptr) ::freeaddrinfo(first);
+  }
+};
+
+// Begins to connect to one of the name's addresses: the next one with each failure.
+Result<int> ConnectTo(const HostPort& address, uint32_t failures) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV;
+  AddressList found;
+  const std::string port = std::to_string(address.port);
+  if (const int error = ::getaddrinfo(address.host.c_str(), port.c_str(), &hints, &found.first)) {
+    return Status::Error(std::string("resolve: ") + ::gai_strerror(error));
+  }
+  uint32_t count = 0;
+  for (const addrinfo* at = found.first; at != nullptr; at = at->ai_next) ++count;
+  const addrinfo* chosen = found.first;
+  for (uint32_t i = 0; i < failures % count; ++i) chosen = chosen->ai_next;
+  const int fd = ::socket(chosen->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return Status::Errno("socket");
+  if (::connect(fd, chosen->ai_addr, chosen->ai_addrlen) == 0 || errno == EINPROGRESS) return fd;
+  const Status status = Status::Errno("connect");
+  ::close(fd);
+  return status;
+}
+
+}  // namespace
+
+BrokerConnection::BrokerConnection(EventLoop& loop, const ConnectionSettings& settings, HostPort address)
+    : loop_(loop),
+      settings_(settings),
+      address_(std::move(address)),
+      deadline_(loop, [this] { OnDeadline(); }),
+      random_(std::random_device{}()) {}
+
+BrokerConnection::~BrokerConnection() {
+  if (watcher_ != nullptr) watcher_->Watch(0);
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void BrokerConnection::Connect(int64_t now_ms) {
+  if (state_ != State::kDown || now_ms < not_before_ms_) return;
+  const Status status = StartConnecting();
+  if (!status.ok()) GoDown(status);
+}
+
+Status BrokerConnection::StartConnecting() {
+  Result<int> fd = ConnectTo(address_, failures_);
+  if (!fd.ok()) return fd.status();
+  fd_ = fd.value();
+  const int one = 1;
+  ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+  watcher_ = std::make_unique<IoWatcher>(loop_, fd_, [this](int directions) { OnSocket(directions); });
+  watcher_->Watch(kWritable);
+  state_ = State::kConnecting;
+  deadline_.StartOnce(kConnectTimeoutMs);
+  return Status::Ok();
+}
+
+void BrokerConnection::OnSocket(int directions) {
+  if (state_ == State::kConnecting) {
+    FinishConnecting();
+    return;
+  }
+  if ((directions & kReadable) != 0) Read();
+  if (fd_ >= 0 && (directions & kWritable) != 0) Write();
+}
+
+void BrokerConnection::FinishConnecting() {
+  int error = 0;
+  socklen_t size = sizeof(error);
+  ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error != 0) {
+    GoDown(Status::Errno("connect", error));
+    return;
+  }
+  state_ = State::kNegotiating;
+  watcher_->Watch(kReadable);
+  Negotiate(protocol::FindApi(Api::kApiVersions).spoken.highest);
+}
+
+void BrokerConnection::Negotiate(int16_t version) {
+  const protocol::RequestHeader header{version, next_correlation_id_, settings_.client_id};
+  const protocol::ApiVersionsRequest request{"dory", DORY_VERSION};
+  Send(Api::kApiVersions, version, Frame::Of(protocol::EncodeApiVersionsRequest(header, request)),
+       [this, version](const Result<ByteSpan>& body) { OnApiVersions(version, body); });
+}
+
+void BrokerConnection::OnApiVersions(int16_t version, const Result<ByteSpan>& body) {
+  if (!body.ok()) return;  // going down already
+  Result<protocol::ApiVersionsResponse> response = protocol::DecodeApiVersionsResponse(version, body.value());
+  if (!response.ok()) {
+    Close(response.status().Context("ApiVersions"));
+    return;
+  }
+  if (response.value().error_code == protocol::error::kUnsupportedVersion && version > 0) {
+    Negotiate(0);
+    return;
+  }
+  broker_versions_ = response.Take();
+  state_ = State::kUp;
+  failures_ = 0;
+  if (on_up) on_up();
+}
+
+std::optional<int16_t> BrokerConnection::VersionOf(Api api) const {
+  return protocol::Negotiate(api, broker_versions_);
+}
+
+protocol::RequestHeader BrokerConnection::NextHeader(Api api) {
+  const std::optional<int16_t> version = VersionOf(api);
+  assert(version.has_value());
+  return {*version, next_correlation_id_, settings_.client_id};
+}
+
+void BrokerConnection::Exchange(Api api, Frame frame, AnswerCallback on_answer) {
+  assert(up());
+  Send(api, *VersionOf(api), std::move(frame), std::move(on_answer));
+}
+
+void BrokerConnection::Send(Api api, int16_t version, Frame frame, AnswerCallback on_answer) {
+  const int64_t deadline = MonotonicMs() + settings_.request_timeout_ms + kDeadlineGraceMs;
+  exchanges_.push_back({api, version, next_correlation_id_++, deadline, std::move(frame), std::move(on_answer)});
+  ++requests_;
+  if (exchanges_.size() == 1) ArmDeadline();
+  if (++unwritten_ == 1) Write();
+}
+
+void BrokerConnection::Write() {
+  while (unwritten_ > 0) {
+    Frame& frame = exchanges_[exchanges_.size() - unwritten_].frame;
+    msghdr message{};
+    message.msg_iov = &frame.pieces[piece_];
+    message.msg_iovlen = std::min<size_t>(frame.pieces.size() - piece_, IOV_MAX);
+    const ssize_t written = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);  // C8
+    if (written < 0) {
+      if (errno == EAGAIN || errno == EINTR) break;
+      GoDown(Status::Errno("write"));
+      return;
+    }
+    Advance(static_cast<size_t>(written));
+  }
+  watcher_->Watch(unwritten_ > 0 ? kReadable | kWritable : kReadable);
+}
+
+void BrokerConnection::Advance(size_t written) {
+  Frame& frame = exchanges_[exchanges_.size() - unwritten_].frame;
+  while (piece_ < frame.pieces.size() && written >= frame.pieces[piece_].iov_len) {
+    written -= frame.pieces[piece_++].iov_len;
+  }
+  if (piece_ == frame.pieces.size()) {
+    piece_ = 0;
+    --unwritten_;
+    return;
+  }
+  iovec& rest = frame.pieces[piece_];
+  rest.iov_base = static_cast<std::byte*>(rest.iov_base) + written;
+  rest.iov_len -= written;
+}
+
+void BrokerConnection::Read() {
+  if (input_.size() - input_used_ < kReadSize) input_.resize(input_used_ + kReadSize);
+  const ssize_t got = ::recv(fd_, input_.data() + input_used_, input_.size() - input_used_, MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got <= 0) {
+    GoDown(got == 0 ? Status::Error("the broker closed the connection") : Status::Errno("read"));
+    return;
+  }
+  input_used_ += static_cast<size_t>(got);
+  const bool had_room = HasRoom();
+  if (TakeAnswers() && !had_room && HasRoom() && on_room) on_room();
+}
+
+// False where the connection went down meanwhile.
+bool BrokerConnection::TakeAnswers() {
+  size_t at = 0;
+  while (input_used_ - at >= kFrameSizeBytes) {
+    const auto size = LoadBigEndian<int32_t>(input_.data() + at);
+    if (size < 4 || static_cast<size_t>(size) > kMaxAnswerBytes) {
+      GoDown(Status::Error("an answer of " + std::to_string(size) + " bytes"));
+      return false;
+    }
+    const size_t whole = kFrameSizeBytes + static_cast<size_t>(size);
+    if (input_used_ - at < whole) {
+      if (input_.size() - at < whole) input_.resize(at + whole);
+      break;
+    }
+    if (!TakeAnswer({input_.data() + at + kFrameSizeBytes, static_cast<size_t>(size)})) return false;
+    at += whole;
+  }
+  std::copy(input_.begin() + static_cast<ptrdiff_t>(at), input_.begin() + static_cast<ptrdiff_t>(input_used_),
+            input_.begin());
+  input_used_ -= at;
+  return true;
+}
+
+bool BrokerConnection::TakeAnswer(ByteSpan frame) {
+  const Result<int32_t> id = protocol::ReadCorrelationId(frame);
+  if (!id.ok() || exchanges_.size() == unwritten_ || id.value() != exchanges_.front().correlation_id) {
+    GoDown(Status::Error("an answer to no request of ours"));
+    return false;
+  }
+  Pending answered = std::move(exchanges_.front());
+  exchanges_.pop_front();
+  ArmDeadline();
+  answered.on_answer(protocol::FindResponseBody(answered.api, answered.version, frame));
+  return fd_ >= 0;
+}
+
+void BrokerConnection::ArmDeadline() {
+  if (exchanges_.empty()) {
+    deadline_.Stop();
+  } else {
+    deadline_.StartOnce(std::max<int64_t>(0, exchanges_.front().deadline_ms - MonotonicMs()));
+  }
+}
+
+void BrokerConnection::OnDeadline() {
+  GoDown(Status::Error(state_ == State::kConnecting ? "connect: no answer in time" : "no answer in time"));
+}
+
+void BrokerConnection::Close(const Status& why) { GoDown(why); }
+
+void BrokerConnection::GoDown(const Status& why) {
+  if (watcher_ != nullptr) watcher_->Watch(0);
+  retired_watcher_ = std::move(watcher_);  // its callback may be the one that runs
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
+  deadline_.Stop();
+  state_ = State::kDown;
+  input_used_ = 0;
+  unwritten_ = 0;
+  piece_ = 0;
+  not_before_ms_ = MonotonicMs() + ChooseDelayMs(kConnectionBackoff, ++failures_, random_());
+  std::deque<Pending> cut;
+  cut.swap(exchanges_);
+  for (Pending& exchange : cut) exchange.on_answer(why);
+  if (on_down) on_down(why);
+}
+
+}  // namespace dory::kafka

@@ -1,0 +1,125 @@
+// One connection to one broker: connect, negotiate versions, exchange requests for answers.
+//
+// Owner: Cluster. Everything is non-blocking and driven by the event loop.
+// Order: a broker answers one connection's requests in the order in which it got them.
+// Errors: each exchange's callback is called exactly once: with the answer's body, or with why there is
+//   none (cut connection, deadline, an answer that can't be parsed), and then the connection is down.
+//   A connection that goes down forgets what it had not written: no write refers to any record after it.
+
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+
+#include "common/bytes.h"
+#include "common/event_loop.h"
+#include "common/status.h"
+#include "common/units.h"
+#include "kafka_worker/frame.h"
+#include "kafka_worker/protocol/api_versions.h"
+#include "kafka_worker/protocol/versions.h"
+
+namespace dory::kafka {
+
+struct ConnectionSettings {
+  std::string client_id;
+  int64_t request_timeout_ms;  // the broker's; our own deadline comes kDeadlineGraceMs later
+};
+
+inline constexpr int64_t kDeadlineGraceMs = 5000;
+inline constexpr int64_t kConnectTimeoutMs = 10'000;
+inline constexpr size_t kMaxExchanges = 5;  // on their way, a connection
+inline constexpr size_t kMaxAnswerBytes = 256u << 20;
+
+using AnswerCallback = std::function<void(const Result<ByteSpan>& body)>;
+
+class BrokerConnection {
+ public:
+  enum class State { kDown, kConnecting, kNegotiating, kUp };
+
+  BrokerConnection(EventLoop& loop, const ConnectionSettings& settings, HostPort address);
+  ~BrokerConnection();
+
+  // Connects unless it does already, is up, or waits after a failure.
+  void Connect(int64_t now_ms);
+
+  State state() const { return state_; }
+  bool up() const { return state_ == State::kUp; }
+  bool HasRoom() const { return up() && exchanges_.size() < kMaxExchanges; }
+  bool in_backoff(int64_t now_ms) const { return state_ == State::kDown && now_ms < not_before_ms_; }
+  int64_t not_before_ms() const { return not_before_ms_; }
+  size_t in_flight() const { return exchanges_.size(); }
+  uint64_t requests() const { return requests_; }
+  const HostPort& address() const { return address_; }
+
+  // The version in which both speak `api`; none where there is none. REQUIRES: up().
+  std::optional<int16_t> VersionOf(protocol::Api api) const;
+
+  // The header for the next request. REQUIRES: up(), and the broker speaks `api`.
+  protocol::RequestHeader NextHeader(protocol::Api api);
+
+  // Writes the frame (whose header was the last NextHeader) and calls back with its answer.
+  // REQUIRES: up(). `on_answer` may be called before this returns.
+  void Exchange(protocol::Api api, Frame frame, AnswerCallback on_answer);
+
+  // Ends it; the exchanges under way are told `why`.
+  void Close(const Status& why);
+
+  // Called when it comes up, and when it goes down (after the exchanges' callbacks).
+  std::function<void()> on_up;
+  std::function<void(const Status& why)> on_down;
+  // Called when an answer made room for another exchange.
+  std::function<void()> on_room;
+
+ private:
+  struct Pending {
+    protocol::Api api;
+    int16_t version;
+    int32_t correlation_id;
+    int64_t deadline_ms;
+    Frame frame;
+    AnswerCallback on_answer;
+  };
+
+  Status StartConnecting();
+  void OnSocket(int directions);
+  void FinishConnecting();
+  void Negotiate(int16_t version);
+  void OnApiVersions(int16_t version, const Result<ByteSpan>& body);
+  void Send(protocol::Api api, int16_t version, Frame frame, AnswerCallback on_answer);
+  void Write();
+  void Advance(size_t written);
+  void Read();
+  bool TakeAnswers();
+  bool TakeAnswer(ByteSpan frame);
+  void ArmDeadline();
+  void OnDeadline();
+  void GoDown(const Status& why);
+
+  EventLoop& loop_;
+  const ConnectionSettings& settings_;
+  HostPort address_;
+  State state_ = State::kDown;
+  int fd_ = -1;
+  std::unique_ptr<IoWatcher> watcher_;
+  std::unique_ptr<IoWatcher> retired_watcher_;
+  Timer deadline_;
+  protocol::ApiVersionsResponse broker_versions_;
+  int32_t next_correlation_id_ = 1;
+  std::deque<Pending> exchanges_;  // oldest first
+  size_t unwritten_ = 0;           // how many of the newest are not wholly written
+  size_t piece_ = 0;               // of the oldest of those: the piece to go on with
+  std::vector<std::byte> input_;
+  size_t input_used_ = 0;
+  uint32_t failures_ = 0;
+  int64_t not_before_ms_ = 0;
+  uint64_t requests_ = 0;
+  std::minstd_rand random_;
+};
+
+}  // namespace dory::kafka

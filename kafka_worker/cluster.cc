@@ -1,0 +1,261 @@
+#include "kafka_worker/cluster.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "common/clock.h"
+#include "common/crash_point.h"
+#include "common/log.h"
+#include "kafka_worker/backoff.h"
+#include "kafka_worker/protocol/error_codes.h"
+#include "kafka_worker/protocol/init_producer_id.h"
+#include "shm/store.h"
+
+namespace dory::kafka {
+namespace {
+
+using protocol::Api;
+
+constexpr int64_t kTickMs = 50;  // while metadata or a producer id is wanted and not there
+constexpr int64_t kIdleTickMs = 1000;
+
+std::string ShowAddress(const HostPort& address) {
+  return fmt::format("{}:{}", address.host, address.port);
+}
+
+}  // namespace
+
+Cluster::Cluster(EventLoop& loop, const KafkaConfig& config, Memory& memory, ClusterCallbacks callbacks)
+    : loop_(loop),
+      config_(config),
+      settings_{config.client_id, config.request_timeout_ms},
+      memory_(memory),
+      callbacks_(std::move(callbacks)),
+      tick_(loop, [this] { Tick(); }),
+      random_(std::random_device{}()) {
+  FindStoredProducerId();
+  tick_.StartOnce(0);
+}
+
+std::unique_ptr<BrokerConnection> Cluster::MakeConnection(const HostPort& address, const std::string& name) {
+  auto connection = std::make_unique<BrokerConnection>(loop_, settings_, address);
+  connection->on_up = [this, name, where = ShowAddress(address)] {
+    LogInfo("{} {}: connected", name, where);
+    tick_.StartOnce(0);
+    callbacks_.on_broker_ready();
+  };
+  connection->on_down = [this, name, where = ShowAddress(address)](const Status& why) {
+    LogWarning("{} {}: {}", name, where, why.message());
+    RefreshMetadata();
+  };
+  connection->on_room = [this] { callbacks_.on_broker_ready(); };
+  return connection;
+}
+
+BrokerConnection* Cluster::Broker(int32_t id) {
+  const auto found = brokers_.find(id);
+  if (found == brokers_.end()) return nullptr;
+  Known& known = found->second;
+  if (known.connection == nullptr) known.connection = MakeConnection(known.address, fmt::format("broker {}", id));
+  known.connection->Connect(MonotonicMs());
+  return known.connection.get();
+}
+
+// Any broker that is up, in turn, so that one which never answers is not asked for ever.
+BrokerConnection* Cluster::FindUp() {
+  std::vector<BrokerConnection*> up;
+  for (const auto& [id, known] : brokers_) {
+    if (known.connection != nullptr && known.connection->HasRoom()) up.push_back(known.connection.get());
+  }
+  if (!up.empty()) return up[next_broker_++ % up.size()];
+  return bootstrap_ != nullptr && bootstrap_->HasRoom() ? bootstrap_.get() : nullptr;
+}
+
+// Nobody is up: every known broker is tried again, and the bootstrap list in turn beside them.
+void Cluster::ReconnectOrBootstrap() {
+  const int64_t now = MonotonicMs();
+  for (auto& [id, known] : brokers_) {
+    if (known.listed) Broker(id);
+  }
+  if (bootstrap_ != nullptr && bootstrap_->state() != BrokerConnection::State::kDown) return;
+  if (bootstrap_ != nullptr && bootstrap_->in_backoff(now)) return;
+  const HostPort& address = config_.brokers[next_bootstrap_++ % config_.brokers.size()];
+  if (bootstrap_ != nullptr) Retire(std::move(bootstrap_), "the next one is tried");
+  bootstrap_ = MakeConnection(address, "bootstrap");
+  bootstrap_->Connect(now);
+}
+
+void Cluster::RefreshMetadata() {
+  metadata_due_ms_ = std::min(metadata_due_ms_, MonotonicMs());
+  const int64_t wait = std::max<int64_t>(0, metadata_not_before_ms_ - MonotonicMs());
+  if (!metadata_under_way_) tick_.StartOnce(wait);
+}
+
+// Does what is due: metadata, a producer id, a connection to ask for them.
+void Cluster::Tick() {
+  retired_.clear();
+  const int64_t now = MonotonicMs();
+  const bool metadata_due = !metadata_under_way_ && now >= metadata_due_ms_;
+  const bool wants_metadata = metadata_due && now >= metadata_not_before_ms_;
+  const bool wants_id = NeedsProducerId() && !producer_id_under_way_ && now >= producer_id_not_before_ms_;
+  if (wants_metadata || wants_id) {
+    BrokerConnection* connection = FindUp();
+    if (connection == nullptr) {
+      ReconnectOrBootstrap();
+    } else {
+      if (wants_id && metadata_known_) RequestProducerId(*connection);
+      if (wants_metadata && connection->HasRoom()) RequestMetadata(*connection);
+    }
+  }
+  tick_.StartOnce(metadata_due || NeedsProducerId() ? kTickMs : std::clamp<int64_t>(metadata_due_ms_ - now, kTickMs, kIdleTickMs));
+}
+
+void Cluster::RequestMetadata(BrokerConnection& connection) {
+  if (!connection.VersionOf(Api::kMetadata)) {
+    connection.Close(Status::Error("it offers no version of Metadata that we speak"));
+    return;
+  }
+  const std::vector<std::string> names = callbacks_.list_topics();
+  protocol::MetadataRequest request;
+  request.topics.assign(names.begin(), names.end());
+  request.allow_auto_topic_creation = config_.topic_autocreate;
+  const protocol::RequestHeader header = connection.NextHeader(Api::kMetadata);
+  metadata_under_way_ = true;
+  metadata_due_ms_ = INT64_MAX;  // a wish that comes while this is under way is a new one
+  connection.Exchange(Api::kMetadata, Frame::Of(protocol::EncodeMetadataRequest(header, request)),
+                      [this, version = header.version](const Result<ByteSpan>& body) { OnMetadata(version, body); });
+}
+
+void Cluster::OnMetadata(int16_t version, const Result<ByteSpan>& body) {
+  metadata_under_way_ = false;
+  const int64_t now = MonotonicMs();
+  Result<protocol::MetadataResponse> metadata =
+      body.ok() ? protocol::DecodeMetadataResponse(version, body.value()) : body.status();
+  const bool usable = metadata.ok() && !metadata.value().brokers.empty();
+  metadata_not_before_ms_ = now + ChooseDelayMs(kMetadataBackoff, usable ? 1 : ++metadata_failures_, random_());
+  if (!usable) {
+    LogWarning("metadata: {}", metadata.ok() ? "the broker lists no brokers" : metadata.status().message());
+    metadata_due_ms_ = now;
+    tick_.StartOnce(kTickMs);
+    return;
+  }
+  metadata_known_ = true;
+  metadata_due_ms_ = std::min(metadata_due_ms_, now + config_.metadata_refresh_ms);
+  AdoptBrokers(metadata.value());
+  callbacks_.on_metadata(metadata.value());
+  // An answer that asks for the next one (no leader yet, an unknown topic) slows the asking down.
+  metadata_failures_ = metadata_due_ms_ <= now ? metadata_failures_ + 1 : 0;
+  metadata_not_before_ms_ = now + ChooseDelayMs(kMetadataBackoff, std::max(metadata_failures_, 1u), random_());
+  tick_.StartOnce(kTickMs);
+}
+
+void Cluster::AdoptBrokers(const protocol::MetadataResponse& metadata) {
+  if (!metadata.cluster_id.empty() && metadata.cluster_id != cluster_id_) {
+    LogInfo("cluster id {}", metadata.cluster_id);
+    cluster_id_ = metadata.cluster_id;
+  }
+  for (auto& [id, known] : brokers_) known.listed = false;
+  for (const protocol::MetadataBroker& broker : metadata.brokers) {
+    Known& known = brokers_[broker.id];
+    const HostPort address{broker.host, static_cast<uint16_t>(broker.port)};
+    known.listed = true;
+    if (known.connection != nullptr && !(known.address == address)) {
+      Retire(std::move(known.connection), "the broker has a new address");
+    }
+    known.address = address;
+  }
+  if (bootstrap_ != nullptr) Retire(std::move(bootstrap_), "metadata has come");
+}
+
+// Its callback may be the one that runs: it is closed now, and destroyed by the next tick.
+void Cluster::Retire(std::unique_ptr<BrokerConnection> connection, const char* why) {
+  connection->on_down = nullptr;
+  connection->Close(Status::Error(why));
+  retired_.push_back(std::move(connection));
+}
+
+// ---- the producer id ---------------------------------------------------------------------------
+
+void Cluster::FindStoredProducerId() {
+  const uint64_t count = shm::Load(memory_.producer_ids->count);
+  if (count > 0) producer_index_ = static_cast<int>(count) - 1;
+}
+
+void Cluster::RenewProducerId() {
+  producer_index_ = -1;
+  tick_.StartOnce(0);
+}
+
+void Cluster::RequestProducerId(BrokerConnection& connection) {
+  const std::optional<int16_t> version = connection.VersionOf(Api::kInitProducerId);
+  if (!version) {
+    LogWarning("broker {} has no idempotent producer (InitProducerId)", ShowAddress(connection.address()));
+    producer_id_not_before_ms_ = MonotonicMs() + kIdleTickMs;
+    return;
+  }
+  offers_init_producer_id_3_ = *version >= 3;
+  producer_id_under_way_ = true;
+  const protocol::RequestHeader header = connection.NextHeader(Api::kInitProducerId);
+  connection.Exchange(Api::kInitProducerId, Frame::Of(protocol::EncodeInitProducerIdRequest(header, {})),
+                      [this, used = header.version](const Result<ByteSpan>& body) { OnProducerId(used, body); });
+}
+
+void Cluster::OnProducerId(int16_t version, const Result<ByteSpan>& body) {
+  producer_id_under_way_ = false;
+  const auto response = body.ok() ? protocol::DecodeInitProducerIdResponse(version, body.value())
+                                  : Result<protocol::InitProducerIdResponse>(body.status());
+  if (!response.ok() || response.value().error_code != protocol::error::kNone) {
+    const std::string why = response.ok() ? std::string(protocol::FindErrorCode(response.value().error_code).name)
+                                          : response.status().message();
+    LogWarning("producer id: {}", why);
+    producer_id_not_before_ms_ = MonotonicMs() + ChooseDelayMs(kMetadataBackoff, ++producer_id_failures_, random_());
+    return;
+  }
+  producer_id_failures_ = 0;
+  StoreProducerId(response.value().producer_id, response.value().producer_epoch);
+  callbacks_.on_producer_id();
+}
+
+// The entry is whole before the count makes it the one in use. The table is a ring of the last ones:
+// an older id is still needed only while a batch of it is SENT.
+void Cluster::StoreProducerId(int64_t id, int16_t epoch) {
+  const uint64_t count = shm::Load(memory_.producer_ids->count);
+  if (count == shm::kProducerIdRoom) {
+    LogError("no room for producer id {}: {} are in the segment", id, count);
+    producer_id_not_before_ms_ = MonotonicMs() + kIdleTickMs;
+    return;
+  }
+  shm::ProducerId& entry = memory_.producer_ids->ids[count];
+  const size_t size = std::min(cluster_id_.size(), sizeof(entry.cluster_id));
+  shm::Store(entry.id, id);
+  shm::Store(entry.epoch, epoch);
+  shm::Store(entry.cluster_id_size, static_cast<uint32_t>(size));
+  shm::Copy(entry.cluster_id, cluster_id_.data(), size);
+  DORY_CRASH_POINT("start.producer_id_stored");
+  shm::Store(memory_.producer_ids->count, count + 1);
+  DORY_CRASH_POINT("start.producer_id_published");
+  producer_index_ = static_cast<int>(count);
+  LogInfo("producer id {} epoch {}", id, epoch);
+}
+
+void Cluster::FillStatus(control::WorkerStatus* status) const {
+  static constexpr const char* kStates[] = {"down", "connecting", "negotiating", "up"};
+  const int64_t now = MonotonicMs();
+  const auto add = [&](int32_t id, const HostPort& address, const BrokerConnection* connection) {
+    control::BrokerStatus* broker = status->add_brokers();
+    broker->set_id(id);
+    broker->set_address(ShowAddress(address));
+    broker->set_state("idle");
+    if (connection == nullptr) return;
+    broker->set_state(connection->in_backoff(now) ? "backoff" : kStates[static_cast<size_t>(connection->state())]);
+    broker->set_requests(connection->requests());
+    broker->set_in_flight(static_cast<uint32_t>(connection->in_flight()));
+  };
+  for (const auto& [id, known] : brokers_) {
+    if (known.listed || known.connection != nullptr) add(id, known.address, known.connection.get());
+  }
+  if (bootstrap_ != nullptr) add(-1, bootstrap_->address(), bootstrap_.get());
+  if (producer_index_ >= 0) status->set_producer_id(memory_.producer_ids->ids[producer_index_].id);
+}
+
+}  // namespace dory::kafka

@@ -1,0 +1,99 @@
+// The cluster as this worker knows it: its brokers and their connections, metadata, the producer id.
+//
+// One connection a broker, made when somebody needs it. Until the first metadata, and whenever no known
+// broker is up, the bootstrap list is tried in turn; a bootstrap connection goes once metadata has come
+// by it, since its address need not be the one that brokers advertise.
+// Errors: all are retried with back-off; nothing here gives up.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "common/config.h"
+#include "common/control.pb.h"
+#include "common/event_loop.h"
+#include "kafka_worker/broker_connection.h"
+#include "kafka_worker/memory.h"
+#include "kafka_worker/protocol/metadata.h"
+
+namespace dory::kafka {
+
+struct ClusterCallbacks {
+  std::function<std::vector<std::string>()> list_topics;  // those in use
+  std::function<void(const protocol::MetadataResponse&)> on_metadata;
+  std::function<void()> on_producer_id;
+  std::function<void()> on_broker_ready;  // a connection came up, or has room again
+};
+
+class Cluster {
+ public:
+  Cluster(EventLoop& loop, const KafkaConfig& config, Memory& memory, ClusterCallbacks callbacks);
+
+  // Metadata soon: at once, or when the back-off since the last request has passed.
+  void RefreshMetadata();
+
+  // The connection to a broker; made, and told to connect, where it is not. Null: no such broker.
+  BrokerConnection* Broker(int32_t id);
+
+  // The producer id for new batches: an index into the segment's producer ids; none yet: -1.
+  int ProducerIndex() const { return producer_index_; }
+
+  // Somebody else uses ours, or its epochs are used up.
+  void RenewProducerId();
+
+  bool offers_init_producer_id_3() const { return offers_init_producer_id_3_; }
+  void FillStatus(control::WorkerStatus* status) const;
+
+ private:
+  struct Known {
+    HostPort address;
+    std::unique_ptr<BrokerConnection> connection;
+    bool listed = true;  // by the newest metadata
+  };
+
+  std::unique_ptr<BrokerConnection> MakeConnection(const HostPort& address, const std::string& name);
+  BrokerConnection* FindUp();
+  void ReconnectOrBootstrap();
+  void Retire(std::unique_ptr<BrokerConnection> connection, const char* why);
+  void Tick();
+  void RequestMetadata(BrokerConnection& connection);
+  void OnMetadata(int16_t version, const Result<ByteSpan>& body);
+  void AdoptBrokers(const protocol::MetadataResponse& metadata);
+  void RequestProducerId(BrokerConnection& connection);
+  void OnProducerId(int16_t version, const Result<ByteSpan>& body);
+  void StoreProducerId(int64_t id, int16_t epoch);
+  void FindStoredProducerId();
+  bool NeedsProducerId() const { return producer_index_ < 0; }
+
+  EventLoop& loop_;
+  KafkaConfig config_;
+  ConnectionSettings settings_;
+  Memory& memory_;
+  ClusterCallbacks callbacks_;
+  std::map<int32_t, Known> brokers_;
+  std::unique_ptr<BrokerConnection> bootstrap_;
+  std::vector<std::unique_ptr<BrokerConnection>> retired_;  // one of them may be in its callback
+  size_t next_bootstrap_ = 0;
+  size_t next_broker_ = 0;
+  std::string cluster_id_;
+  Timer tick_;
+  int64_t metadata_due_ms_ = 0;
+  int64_t metadata_not_before_ms_ = 0;
+  uint32_t metadata_failures_ = 0;
+  bool metadata_under_way_ = false;
+  bool metadata_known_ = false;
+  int producer_index_ = -1;
+  bool producer_id_under_way_ = false;
+  int64_t producer_id_not_before_ms_ = 0;
+  uint32_t producer_id_failures_ = 0;
+  bool offers_init_producer_id_3_ = false;
+  std::minstd_rand random_;
+};
+
+}  // namespace dory::kafka

@@ -1,0 +1,270 @@
+#include "kafka_worker/drain.h"
+
+#include <cassert>
+#include <cstring>
+
+#include "common/clock.h"
+#include "common/crash_point.h"
+#include "common/crc32c.h"
+#include "common/log.h"
+#include "kafka_worker/protocol/record.h"
+#include "kafka_worker/route.h"
+#include "shm/books.h"
+#include "shm/kafka_start.h"
+#include "shm/store.h"
+
+namespace dory::kafka {
+namespace {
+
+constexpr uint64_t kPassBytes = 256 * 1024;
+
+uint64_t BlocksFor(uint64_t bytes) { return (bytes + shm::kBlockSize - 1) / shm::kBlockSize; }
+
+std::optional<ByteSpan> Nullable(int32_t size, ByteSpan bytes) {
+  return size == shm::kNullSize ? std::nullopt : std::optional(bytes);
+}
+
+protocol::RecordView MakeRecord(const shm::MessageView& message, int64_t base_timestamp, uint32_t index) {
+  protocol::RecordView record;
+  record.timestamp_delta = message.header.timestamp_ms - base_timestamp;
+  record.offset_delta = static_cast<int32_t>(index);
+  record.key = Nullable(message.header.key_size, message.key);
+  record.value = Nullable(message.header.value_size, message.value);
+  record.headers = message.headers;
+  record.header_count = message.header.header_count;
+  return record;
+}
+
+uint32_t ExtendCrc(uint32_t crc, std::span<const ByteSpan> pieces) {
+  for (const ByteSpan piece : pieces) crc = Crc32cExtend(crc, piece);
+  return crc;
+}
+
+}  // namespace
+
+// One record on its way: from the ring, or from a waiting batch.
+struct Drain::Item {
+  shm::MessageView message;
+  ByteSpan bytes;     // whole, as in the ring
+  uint64_t position;  // ring position after it
+  int64_t received_boottime_ns;
+  bool from_ring;
+};
+
+Drain::Drain(Memory& memory, TopicTable& topics)
+    : memory_(memory),
+      topics_(topics),
+      position_(shm::Load(memory.consumer->head)),
+      reserve_blocks_(BlocksFor(memory.segment.geometry().slot_size + shm::kRecordOverhead) +
+                      BlocksFor(kWaitingBatchBytes) + 1) {}
+
+Topic& Drain::TopicOf(uint32_t row) {
+  bool created = false;
+  Topic& topic = topics_.Get(row, &created);
+  if (created && on_new_topic_) on_new_topic_(topic);
+  return topic;
+}
+
+bool Drain::Accepts(const BatchQueue& queue, uint64_t size, uint64_t limit) const {
+  if (queue.empty()) return false;
+  const shm::BatchDescriptor& batch = memory_.pool.descriptor(queue.back());
+  return batch.word.first == 0 && batch.commit.count < shm::kMaxBatchRecords &&
+         (batch.commit.bytes + size <= limit || batch.commit.count == 0);
+}
+
+// The ring's records never take the reserve, which serves only the draining of waiting batches.
+bool Drain::HasRoom(BatchId batch, uint64_t size, bool from_ring) const {
+  const uint64_t reserve = from_ring ? reserve_blocks_ : 0;
+  return memory_.pool.BlocksNeeded(batch, size) + reserve <= memory_.pool.free_blocks();
+}
+
+BatchId Drain::OpenFor(Topic& topic, BatchQueue& queue, const shm::NewBatch& batch, int64_t now_ms) {
+  const BatchId id = memory_.pool.Open(batch);
+  queue.push_back(id);
+  if (queue.size() > 1) topics_.MarkDirty(topic);  // the one before it is due now
+  topics_.MarkDirtyAt(topic, now_ms + topic.config.batch_time_ms);
+  return id;
+}
+
+Drain::Placed Drain::PlaceRouted(Topic& topic, const Item& item, int64_t now_ms) {
+  const Route route = ChooseRoute(item.message.header, topic.partitions.size());
+  const bool keyed = route.kind == shm::BatchKind::kKey;
+  uint32_t row = shm::kNoIndex;
+  if (keyed) {
+    Partition& partition = topic.partitions[route.partition];
+    if (partition.row == shm::kNoIndex) {
+      partition.row = topics_.EnsurePartitionRow(topic.row, static_cast<int32_t>(route.partition));
+    }
+    row = partition.row;
+    if (row == shm::kNoIndex) return item.from_ring ? PlaceWaiting(topic, item) : Placed::kFull;
+  }
+  BatchQueue& queue = keyed ? topic.partitions[route.partition].keyed : topic.any;
+
+  const uint64_t most = item.bytes.size() + protocol::kMaxRecordOverhead;
+  const bool fits = Accepts(queue, most, kBatchBytesLimit);
+  const BatchId target = fits ? queue.back() : shm::kNoIndex;
+  if (!HasRoom(target, most, item.from_ring)) return Placed::kFull;
+  const int64_t timestamp = item.message.header.timestamp_ms;
+  const BatchId id = fits ? target
+                          : OpenFor(topic, queue, {route.kind, topic.row, row, timestamp, item.received_boottime_ns}, now_ms);
+
+  const shm::BatchDescriptor& batch = memory_.pool.descriptor(id);
+  const protocol::RecordPieces record(MakeRecord(item.message, batch.base_timestamp, batch.commit.count));
+  shm::BatchEnd end = memory_.pool.End(id);
+  const ByteSpan staged = memory_.pool.Stage(id, record.pieces());
+  end.crc = staged.empty() ? ExtendCrc(end.crc, record.pieces()) : Crc32cExtend(end.crc, staged);
+  end.position = item.position;
+  end.max_timestamp = std::max(end.max_timestamp, timestamp);
+  memory_.pool.Commit(id, record.size(), end);
+  if (batch.commit.bytes >= static_cast<uint64_t>(topic.config.batch_bytes) ||
+      topic.config.batching == Batching::kOff || topic.config.batch_messages > 0) {
+    topics_.MarkDirty(topic);
+  }
+  return Placed::kYes;
+}
+
+Drain::Placed Drain::PlaceWaiting(Topic& topic, const Item& item) {
+  assert(item.from_ring);
+  const bool fits = Accepts(topic.waiting, item.bytes.size(), kWaitingBatchBytes);
+  const BatchId target = fits ? topic.waiting.back() : shm::kNoIndex;
+  if (!HasRoom(target, item.bytes.size(), true)) return Placed::kFull;
+  BatchId id = target;
+  if (!fits) {
+    id = memory_.pool.Open({shm::BatchKind::kWaiting, topic.row, shm::kNoIndex, 0, item.received_boottime_ns});
+    topic.waiting.push_back(id);
+  }
+  const ByteSpan pieces[] = {item.bytes};
+  memory_.pool.Stage(id, pieces);
+  shm::BatchEnd end = memory_.pool.End(id);
+  end.position = item.position;
+  memory_.pool.Commit(id, item.bytes.size(), end);
+  return Placed::kYes;
+}
+
+Drain::Placed Drain::Place(const Item& item, int64_t now_ms) {
+  Topic& topic = TopicOf(item.message.header.topic_row);
+  if (topic.given_up) {
+    uint64_t* counters = memory_.books[topic.row].discarded;
+    DiscardOne(&counters[static_cast<size_t>(shm::Discard::kUnknownTopic)], 1, item.position);
+    return Placed::kYes;
+  }
+  if (item.from_ring && (!topic.known || !topic.waiting.empty())) return PlaceWaiting(topic, item);
+  return PlaceRouted(topic, item, now_ms);
+}
+
+// C4': the cell makes a discard one commit: its position is what a start goes by, and a start that
+// finds done != position sets the counter again.
+void Drain::DiscardOne(uint64_t* counter, uint64_t records, uint64_t position) {
+  shm::DiscardCell& cell = memory_.consumer->cell;
+  const uint64_t value = shm::Load(*counter) + records;
+  shm::Store(cell.counter, memory_.CounterIndex(counter));
+  shm::Store(cell.value, value);
+  DORY_CRASH_POINT("C4'.value");
+  shm::Store(cell.position, position);
+  DORY_CRASH_POINT("C4'.position");
+  shm::Store(*counter, value);
+  DORY_CRASH_POINT("C4'.counted");
+  shm::Store(cell.done, position);
+  DORY_CRASH_POINT("C4'.done");
+}
+
+// How many messages a damaged span had: the ordinal behind it, less what is accounted for before it.
+void Drain::DiscardDamaged(const shm::RingRecord& damaged, uint64_t tail) {
+  const shm::Books books = shm::ReadBooks(memory_.segment, memory_.lane);
+  uint64_t before = books.Delivered() + books.Discarded();
+  for (BatchId id = 0; id < memory_.pool.block_count(); ++id) {
+    const shm::BatchDescriptor& batch = memory_.pool.descriptor(id);
+    if (static_cast<shm::BatchState>(batch.word.state) != shm::BatchState::kFree) {
+      before += batch.commit.count - batch.word.first;
+    }
+  }
+  uint32_t after = static_cast<uint32_t>(books.Appended());
+  for (uint64_t at = damaged.end; at < tail;) {
+    const shm::RingRecord next = memory_.ring.ReadAt(at, tail);
+    if (next.verdict == shm::RingRecord::Verdict::kMessage) {
+      after = next.ordinal;
+      break;
+    }
+    at = next.end;
+  }
+  const uint32_t lost = after - static_cast<uint32_t>(before);
+  LogError("ring position {}: {} bytes do not hold their crc; {} messages are lost and counted as corrupt",
+           damaged.end - damaged.lost_bytes, damaged.lost_bytes, lost);
+  uint64_t* counters = memory_.books[memory_.NoTopicRow()].discarded;
+  DiscardOne(&counters[static_cast<size_t>(shm::Discard::kCorrupt)], lost, damaged.end);
+}
+
+PassResult Drain::DrainRing(int64_t now_ms) {
+  PassResult result;
+  const uint64_t tail = memory_.ring.Tail();
+  const uint64_t start = position_;
+  while (position_ != tail && position_ - start < kPassBytes) {
+    const shm::RingRecord record = memory_.ring.ReadAt(position_, tail);  // C1
+    if (record.verdict == shm::RingRecord::Verdict::kMessage) {
+      const Item item{record.message, record.bytes, record.end, record.received_boottime_ns, true};
+      if (Place(item, now_ms) == Placed::kFull) {
+        result.full = true;
+        break;
+      }
+    } else if (record.verdict == shm::RingRecord::Verdict::kDamaged) {
+      DiscardDamaged(record, tail);
+    }
+    position_ = record.end;
+  }
+  result.moved = position_ != start;
+  result.more = !result.full && position_ != memory_.ring.Tail();
+  if (result.moved) {
+    DORY_CRASH_POINT("C5.before");
+    shm::Store(memory_.consumer->head, position_);
+    DORY_CRASH_POINT("C5.head");
+  }
+  return result;
+}
+
+void Drain::AdvanceWaiting(BatchId id, uint32_t first) {
+  shm::Store(memory_.pool.writable(id).word, shm::MakeBatchWord(shm::BatchState::kOpen, first, 0));
+  DORY_CRASH_POINT("C5.first");
+}
+
+Drain::Item Drain::ReadWaiting(BatchId id, uint64_t offset, const shm::WaitingRecord& place) {
+  Item item{};
+  item.bytes = memory_.pool.Read(id, offset, place.next_offset - offset, &gathered_);
+  item.position = place.position;
+  shm::RecordHeader header;
+  std::memcpy(&header, item.bytes.data(), sizeof(header));
+  item.received_boottime_ns = header.received_boottime_ns;
+  if (!shm::ViewMessage(item.bytes, &item.message)) std::abort();  // it was checked at C1
+  return item;
+}
+
+PassResult Drain::DrainWaiting(Topic& topic, int64_t now_ms) {
+  PassResult result;
+  while (!topic.waiting.empty() && !result.full) {
+    const BatchId id = topic.waiting.front();
+    const shm::BatchDescriptor& batch = memory_.pool.descriptor(id);
+    const uint32_t start = static_cast<uint32_t>(batch.word.first);
+    uint32_t first = start;
+    while (first < batch.commit.count) {
+      const shm::WaitingRecord place = shm::ReadWaitingRecord(memory_.pool, id, topic.waiting_offset);
+      const Item item = ReadWaiting(id, topic.waiting_offset, place);
+      if (Place(item, now_ms) == Placed::kFull) {
+        result.full = true;
+        break;
+      }
+      topic.waiting_offset = place.next_offset;
+      ++first;
+    }
+    if (first != start) {
+      result.moved = true;
+      AdvanceWaiting(id, first);
+    }
+    if (first == batch.commit.count) {
+      memory_.pool.Free(id);
+      topic.waiting.erase(topic.waiting.begin());
+      topic.waiting_offset = 0;
+    }
+  }
+  return result;
+}
+
+}  // namespace dory::kafka

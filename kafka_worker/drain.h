@@ -1,0 +1,69 @@
+// C1 to C5: records leave the ring, or a waiting batch, and become records of batches.
+//
+// Order: a pass drains one source and stores its `head` (the ring's) or `first` (a waiting batch's)
+//   before the next source begins, because the discard cell remembers one pass; and before any batch
+//   leaves OPEN.
+// On crash: the ends of the live batches and the cell say how far the pass had come (shm/kafka_start.h).
+// Errors: a record that does not hold is discarded as corrupt, with as many as its ordinals tell.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "kafka_worker/memory.h"
+#include "kafka_worker/topics.h"
+#include "shm/kafka_start.h"
+#include "shm/record.h"
+
+namespace dory::kafka {
+
+// A batch takes no more records beyond this: with its header it stays below the 1,048,588 bytes that
+// brokers take by default.
+inline constexpr uint64_t kBatchBytesLimit = 1'000'000;
+inline constexpr uint64_t kWaitingBatchBytes = 1 << 20;
+
+struct PassResult {
+  bool moved = false;  // at least one record left the source
+  bool more = false;   // it has more, and there is room
+  bool full = false;   // the pool has no room for its next record
+};
+
+class Drain {
+ public:
+  Drain(Memory& memory, TopicTable& topics);
+
+  // One pass over the ring, at most some 256 KiB.
+  PassResult DrainRing(int64_t now_ms);
+
+  // Passes over the topic's waiting batches. REQUIRES: the topic is known, or given up.
+  PassResult DrainWaiting(Topic& topic, int64_t now_ms);
+
+  // A topic that this worker had not met: called so that metadata is asked for.
+  void SetOnNewTopic(std::function<void(Topic&)> callback) { on_new_topic_ = std::move(callback); }
+
+ private:
+  enum class Placed { kYes, kFull };
+  struct Item;
+
+  Placed Place(const Item& record, int64_t now_ms);
+  Placed PlaceRouted(Topic& topic, const Item& record, int64_t now_ms);
+  Placed PlaceWaiting(Topic& topic, const Item& record);
+  void DiscardOne(uint64_t* counter, uint64_t records, uint64_t position);
+  void DiscardDamaged(const shm::RingRecord& record, uint64_t tail);
+  Topic& TopicOf(uint32_t row);
+  BatchId OpenFor(Topic& topic, BatchQueue& queue, const shm::NewBatch& batch, int64_t now_ms);
+  bool Accepts(const BatchQueue& queue, uint64_t size, uint64_t limit) const;
+  bool HasRoom(BatchId batch, uint64_t size, bool from_ring) const;
+  Item ReadWaiting(BatchId batch, uint64_t offset, const shm::WaitingRecord& place);
+  void AdvanceWaiting(BatchId batch, uint32_t first);
+
+  Memory& memory_;
+  TopicTable& topics_;
+  std::function<void(Topic&)> on_new_topic_;
+  uint64_t position_;       // next record of the ring; `head` at the ends of a pass
+  uint64_t reserve_blocks_;
+  std::vector<std::byte> gathered_;
+};
+
+}  // namespace dory::kafka

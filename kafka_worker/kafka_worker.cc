@@ -1,0 +1,210 @@
+#include "kafka_worker/kafka_worker.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "common/clock.h"
+#include "common/crash_point.h"
+#include "common/log.h"
+#include "kafka_worker/protocol/error_codes.h"
+#include "kafka_worker/start.h"
+#include "shm/store.h"
+
+namespace dory::kafka {
+namespace {
+
+constexpr int kPassesPerTurn = 8;     // then sockets are looked at
+constexpr int64_t kLookAgainMs = 1;   // after a turn that moved something; nobody signals meanwhile
+constexpr int64_t kSafetyNetMs = 1000;  // while something is buffered
+constexpr int64_t kHeartbeatMs = 5000;
+
+}  // namespace
+
+KafkaWorker::KafkaWorker(WorkerContext& context, shm::Segment& segment)
+    : context_(context),
+      memory_(segment, context.lane),
+      config_(context.config),
+      live_(Recover(memory_)),
+      topics_(memory_, config_),
+      cluster_(context.loop, config_.kafka, memory_,
+               {.list_topics =
+                    [this] {
+                      std::vector<std::string> names;
+                      for (const auto& topic : topics_.topics()) names.push_back(topic->name);
+                      return names;
+                    },
+                .on_metadata = [this](const protocol::MetadataResponse& metadata) { OnMetadata(metadata); },
+                .on_producer_id = [this] { topics_.MarkAllDirty(); },
+                .on_broker_ready = [this] { topics_.MarkAllDirty(); }}),
+      settler_(memory_, topics_, cluster_),
+      sender_(memory_, topics_, cluster_, config_.kafka,
+              [this](BrokerConnection& connection, const std::vector<SentBatch>& batches, int16_t version,
+                     const Result<ByteSpan>& body) { settler_.OnAnswer(connection, batches, version, body); }),
+      drain_(memory_, topics_),
+      data_bell_(&memory_.consumer->data_sleep, context.Descriptor("data_doorbell")),
+      room_bell_(&memory_.producer->room_sleep, context.Descriptor("room_doorbell")),
+      data_watcher_(context.loop, data_bell_.fd(), [this](int) { OnDoorbell(); }),
+      turn_(context.loop, [] {}),
+      heartbeat_(context.loop, [this] { shm::Store(memory_.page->heartbeat, memory_.page->heartbeat + 1); }) {}
+
+void KafkaWorker::Run() {
+  context_.handlers.on_link_end = [] { ::_exit(kExitAsked); };  // everything is in the segment
+  context_.handlers.on_drain = [this] {
+    draining_ = true;
+    topics_.MarkAllDirty();
+  };
+  context_.handlers.on_config = [this](const Config& config) {
+    config_ = config;
+    topics_.SetConfig(config);
+  };
+  context_.handlers.fill_status = [this](control::WorkerStatus* status) { FillStatus(status); };
+  drain_.SetOnNewTopic([this](Topic&) { cluster_.RefreshMetadata(); });
+  topics_.Adopt(live_);
+  heartbeat_.StartEvery(kHeartbeatMs);
+  data_watcher_.Watch(kReadable);
+  context_.loop.SetBeforeWait([this] { RunTurn(); });
+  context_.SendReady();
+  room_bell_.Wake();  // the one before may have died between its store and its signal
+  context_.loop.Run();
+}
+
+void KafkaWorker::OnDoorbell() {
+  data_bell_.Clear();
+  data_bell_.CancelSleep();
+}
+
+// Waiting batches of known topics first: they are older than anything in the ring.
+bool KafkaWorker::DrainAll(int64_t now_ms) {
+  bool moved = false;
+  pool_full_ = false;
+  for (const auto& topic : topics_.topics()) {
+    if (topic->waiting.empty() || !(topic->known || topic->given_up)) continue;
+    const PassResult pass = drain_.DrainWaiting(*topic, now_ms);
+    moved |= pass.moved;
+    pool_full_ |= pass.full;
+    topics_.MarkDirty(*topic);
+  }
+  const PassResult pass = drain_.DrainRing(now_ms);
+  pool_full_ |= pass.full;
+  return moved || pass.moved;
+}
+
+void KafkaWorker::RunTurn() {
+  const int64_t now_ms = MonotonicMs();
+  bool moved_any = false;
+  int64_t next_due_ms = -1;
+  for (int pass = 0; pass < kPassesPerTurn; ++pass) {
+    const bool moved = DrainAll(now_ms);
+    next_due_ms = topics_.MarkDue(now_ms);
+    sender_.Dispatch({BoottimeNs(), draining_}, now_ms);
+    moved_any |= moved;
+    if (!moved) break;
+  }
+  if (moved_any) {
+    room_bell_.WakeIfAsleep();
+    shm::Store(memory_.page->heartbeat, memory_.page->heartbeat + 1);
+  }
+  PrepareToWait(moved_any, next_due_ms);
+}
+
+// Busy: look again soon, unsignalled. Idle: ring the bell for me, and look once more before sleeping.
+void KafkaWorker::PrepareToWait(bool moved, int64_t next_due_ms) {
+  int64_t wait = next_due_ms < 0 ? kSafetyNetMs : std::min(next_due_ms, kSafetyNetMs);
+  if (pool_full_) {
+    data_bell_.CancelSleep();  // room comes with an answer, not with more records
+  } else if (moved) {
+    data_bell_.CancelSleep();
+    wait = std::min(wait, kLookAgainMs);
+  } else {
+    data_bell_.PrepareSleep();
+    if (memory_.ring.Tail() != shm::Load(memory_.consumer->head)) wait = 0;
+  }
+  const bool buffered = memory_.pool.free_blocks() < memory_.pool.block_count();
+  if (wait < kSafetyNetMs || buffered) {
+    turn_.StartOnce(std::max<int64_t>(wait, 0));
+  } else {
+    turn_.Stop();
+  }
+}
+
+void KafkaWorker::OnMetadata(const protocol::MetadataResponse& metadata) {
+  const int64_t now_ms = MonotonicMs();
+  for (const protocol::MetadataTopic& found : metadata.topics) {
+    Topic* topic = topics_.FindByName(found.name);
+    if (topic != nullptr) AdoptTopic(*topic, found, now_ms);
+  }
+}
+
+void KafkaWorker::AdoptTopic(Topic& topic, const protocol::MetadataTopic& found, int64_t now_ms) {
+  topics_.MarkDirty(topic);
+  if (found.error_code == protocol::error::kUnknownTopicOrPartition) {
+    NoteUnknown(topic, now_ms);
+    return;
+  }
+  topic.unknown_since_ms = 0;
+  if (found.partitions.empty()) {
+    cluster_.RefreshMetadata();  // it is being created, or its leader elected
+    return;
+  }
+  topic.given_up = false;
+  int32_t highest = -1;
+  for (const protocol::MetadataPartition& partition : found.partitions) highest = std::max(highest, partition.partition);
+  topics_.SetPartitionCount(topic, static_cast<size_t>(highest) + 1);
+  topic.known = true;
+  bool leaderless = false;
+  for (const protocol::MetadataPartition& partition : found.partitions) {
+    if (partition.partition < 0) continue;
+    topic.partitions[static_cast<size_t>(partition.partition)].leader = partition.leader;
+    leaderless |= partition.leader < 0;
+  }
+  if (leaderless) cluster_.RefreshMetadata();
+}
+
+// The deadline runs only while a broker answers "unknown", never while none answers.
+void KafkaWorker::NoteUnknown(Topic& topic, int64_t now_ms) {
+  for (Partition& partition : topic.partitions) partition.leader = -1;
+  if (topic.unknown_since_ms == 0) {
+    topic.unknown_since_ms = now_ms;
+    LogWarning("topic {}: brokers do not know it; its messages wait", topic.name);
+  }
+  const int64_t deadline = topic.config.unknown_topic_deadline_ms;
+  if (deadline > 0 && !topic.known && !topic.given_up && now_ms - topic.unknown_since_ms >= deadline) {
+    topic.given_up = true;
+    LogError("topic {}: brokers have not known it for {} ms; its messages are discarded", topic.name, deadline);
+  }
+  cluster_.RefreshMetadata();
+}
+
+int64_t KafkaWorker::OldestAgeMs(const Topic& topic) const {
+  int64_t oldest = INT64_MAX;
+  const auto look = [&](const BatchQueue& queue) {
+    if (!queue.empty()) oldest = std::min(oldest, memory_.pool.descriptor(queue.front()).first_record_boottime_ns);
+  };
+  look(topic.waiting);
+  look(topic.any);
+  for (const Partition& partition : topic.partitions) {
+    look(partition.keyed);
+    look(partition.pinned);
+    if (partition.batch != shm::kNoIndex) {
+      oldest = std::min(oldest, memory_.pool.descriptor(partition.batch).first_record_boottime_ns);
+    }
+  }
+  return oldest == INT64_MAX ? -1 : (BoottimeNs() - oldest) / 1'000'000;
+}
+
+void KafkaWorker::FillStatus(control::WorkerStatus* status) const {
+  cluster_.FillStatus(status);
+  status->set_pool_blocks(memory_.pool.block_count());
+  status->set_pool_blocks_free(memory_.pool.free_blocks());
+  for (const auto& topic : topics_.topics()) {
+    control::TopicStatus* shown = status->add_topics();
+    shown->set_name(topic->name);
+    shown->set_partitions(topic->known ? static_cast<int32_t>(topic->partitions.size()) : 0);
+    shown->set_waiting_batches(topic->waiting.size());
+    shown->set_oldest_age_ms(OldestAgeMs(*topic));
+    if (topic->given_up) status->add_warnings("topic " + topic->name + ": unknown to brokers, discarded");
+  }
+}
+
+}  // namespace dory::kafka

@@ -1,0 +1,56 @@
+// The kafka worker's life: recover, then in each turn of the loop drain, dispatch, and sleep only when
+// there is nothing to do.
+
+#pragma once
+
+#include <memory>
+
+#include "common/event_loop.h"
+#include "common/worker_context.h"
+#include "kafka_worker/cluster.h"
+#include "kafka_worker/drain.h"
+#include "kafka_worker/memory.h"
+#include "kafka_worker/sender.h"
+#include "kafka_worker/settler.h"
+#include "kafka_worker/topics.h"
+#include "shm/doorbell.h"
+
+namespace dory::kafka {
+
+class KafkaWorker {
+ public:
+  KafkaWorker(WorkerContext& context, shm::Segment& segment);
+
+  // Does not return.
+  void Run();
+
+ private:
+  void RunTurn();
+  bool DrainAll(int64_t now_ms);
+  void PrepareToWait(bool moved, int64_t now_ms);
+  void OnDoorbell();
+  void OnMetadata(const protocol::MetadataResponse& metadata);
+  void AdoptTopic(Topic& topic, const protocol::MetadataTopic& found, int64_t now_ms);
+  void NoteUnknown(Topic& topic, int64_t now_ms);
+  void FillStatus(control::WorkerStatus* status) const;
+  int64_t OldestAgeMs(const Topic& topic) const;
+
+  WorkerContext& context_;
+  Memory memory_;
+  Config config_;
+  std::vector<BatchId> live_;  // what recovery found; order matters: before all that looks at the pool
+  TopicTable topics_;
+  Cluster cluster_;
+  Settler settler_;
+  Sender sender_;
+  Drain drain_;
+  shm::DoorbellSleeper data_bell_;
+  shm::DoorbellWaker room_bell_;
+  IoWatcher data_watcher_;
+  Timer turn_;       // the next turn without a signal
+  Timer heartbeat_;
+  bool draining_ = false;
+  bool pool_full_ = false;
+};
+
+}  // namespace dory::kafka

@@ -1,0 +1,54 @@
+// What the kafka worker has of the segment: its own regions to write, the intake's to read.
+
+#pragma once
+
+#include "common/bytes.h"
+#include "shm/layout.h"
+#include "shm/pool.h"
+#include "shm/ring_reader.h"
+#include "shm/segment.h"
+
+namespace dory::kafka {
+
+struct Memory {
+  Memory(shm::Segment& mapped, uint32_t of_lane)
+      : segment(mapped),
+        lane(of_lane),
+        pool(mapped, of_lane),
+        ring(mapped.Get<shm::ProducerPage>(shm::RegionKind::kProducer, of_lane),
+             mapped.Bytes(shm::RegionKind::kRing, of_lane)),
+        producer(mapped.Get<shm::ProducerPage>(shm::RegionKind::kProducer, of_lane)),
+        consumer(mapped.GetWritable<shm::ConsumerPage>(shm::RegionKind::kConsumer, of_lane)),
+        books(mapped.GetWritable<shm::KafkaTopicRow>(shm::RegionKind::kKafkaBooks, of_lane)),
+        producer_ids(mapped.GetWritable<shm::ProducerIds>(shm::RegionKind::kProducerIds, of_lane)),
+        partitions(mapped.GetWritable<shm::PartitionRows>(shm::RegionKind::kPartitions, of_lane)),
+        page(mapped.GetWritable<shm::WorkerPage>(shm::RegionKind::kWorkerPage,
+                                                 shm::WorkerIndex(shm::Role::kKafka, of_lane))),
+        intake_books(mapped.Get<shm::IntakeBooks>(shm::RegionKind::kIntakeBooks, of_lane)) {}
+
+  const shm::IntakeTopicRow& TopicRow(uint32_t row) const {
+    return reinterpret_cast<const shm::IntakeTopicRow*>(intake_books + 1)[row];
+  }
+
+  // The books' row for records whose topic is not known (damaged ones).
+  uint32_t NoTopicRow() const { return segment.geometry().max_topics; }
+
+  // The number by which the discard cell names a counter.
+  uint64_t CounterIndex(const uint64_t* counter) const {
+    return static_cast<uint64_t>(counter - reinterpret_cast<const uint64_t*>(books));
+  }
+
+  shm::Segment& segment;
+  uint32_t lane;
+  shm::Pool pool;
+  shm::RingReader ring;
+  const shm::ProducerPage* producer;
+  shm::ConsumerPage* consumer;
+  shm::KafkaTopicRow* books;
+  shm::ProducerIds* producer_ids;
+  shm::PartitionRows* partitions;
+  shm::WorkerPage* page;
+  const shm::IntakeBooks* intake_books;
+};
+
+}  // namespace dory::kafka

@@ -1,0 +1,223 @@
+#include "kafka_worker/sender.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "common/clock.h"
+#include "common/crash_point.h"
+#include "common/log.h"
+#include "kafka_worker/window.h"
+#include "shm/store.h"
+
+namespace dory::kafka {
+namespace {
+
+using protocol::Api;
+using shm::BatchDescriptor;
+using shm::BatchKind;
+using shm::BatchState;
+
+constexpr int16_t kAcksAll = -1;
+
+BatchState StateOf(const BatchDescriptor& batch) { return static_cast<BatchState>(batch.word.state); }
+
+// The window of an OPEN batch is all that it has left.
+uint64_t WindowCount(const BatchDescriptor& batch) {
+  return StateOf(batch) == BatchState::kOpen ? batch.commit.count - batch.word.first : batch.word.count;
+}
+
+}  // namespace
+
+Sender::Sender(Memory& memory, TopicTable& topics, Cluster& cluster, const KafkaConfig& config, OnAnswer on_answer)
+    : memory_(memory), topics_(topics), cluster_(cluster), config_(config), on_answer_(std::move(on_answer)) {}
+
+void Sender::Dispatch(const DueRule& rule, int64_t now_ms) {
+  Loads loads;
+  for (Topic* topic : topics_.TakeDirty()) AssignTopic(*topic, rule, now_ms, &loads);
+  for (auto& [connection, load] : loads) SendLoad(*connection, std::move(load));
+}
+
+void Sender::AssignTopic(Topic& topic, const DueRule& rule, int64_t now_ms, Loads* loads) {
+  if (!topic.known) return;
+  const size_t count = topic.partitions.size();
+  const size_t start = topic.next_partition;
+  for (size_t i = 0; i < count; ++i) {
+    const size_t index = (start + i) % count;
+    const Partition& partition = topic.partitions[index];
+    if (partition.state == Partition::State::kInFlight || partition.not_before_ms > now_ms) continue;
+    AssignPartition(topic, index, rule, loads);
+  }
+}
+
+// The oldest batch that is due and may go to this partition, and the queue it stands in.
+BatchId Sender::PickBatch(Topic& topic, Partition& partition, const DueRule& rule, BatchQueue** from) const {
+  *from = nullptr;
+  if (partition.state == Partition::State::kRetry) return partition.batch;
+  BatchId best = shm::kNoIndex;
+  // A pinned batch goes before younger ones of its kind; its order is the smallest of them.
+  for (BatchQueue* queue : {&partition.pinned, &partition.keyed, &topic.any}) {
+    if (queue->empty()) continue;
+    if (queue == &topic.any && !partition.pinned.empty()) continue;
+    const BatchDescriptor& batch = memory_.pool.descriptor(queue->front());
+    if (batch.commit.count == batch.word.first || !IsDue(batch, topic.config, queue->size() == 1, rule)) continue;
+    if (best != shm::kNoIndex && memory_.pool.descriptor(best).order < batch.order) continue;
+    best = queue->front();
+    *from = queue;
+  }
+  return best;
+}
+
+bool Sender::AssignPartition(Topic& topic, size_t index, const DueRule& rule, Loads* loads) {
+  Partition& partition = topic.partitions[index];
+  BatchQueue* from = nullptr;
+  const BatchId id = PickBatch(topic, partition, rule, &from);
+  if (id == shm::kNoIndex || partition.leader < 0) return false;
+  BrokerConnection* connection = cluster_.Broker(partition.leader);
+  // A broker that comes up, or has room again, marks every topic dirty.
+  if (connection == nullptr || !connection->HasRoom()) return false;
+  Load& load = (*loads)[connection];
+  const uint64_t bytes = memory_.pool.descriptor(id).commit.bytes;
+  if (!load.batches.empty() && load.bytes + bytes > static_cast<uint64_t>(config_.max_request_bytes)) {
+    topics_.MarkDirty(topic);
+    return false;
+  }
+  if (from != nullptr && !PrepareFirstSend(topic, partition, static_cast<int32_t>(index), id)) return false;
+  if (from == &topic.any) topic.next_partition = index + 1;
+  if (from != nullptr) from->erase(from->begin());
+  partition.state = Partition::State::kInFlight;
+  partition.batch = id;
+  load.batches.push_back({&topic, static_cast<int32_t>(index), id});
+  load.bytes += bytes;
+  return true;
+}
+
+// C6 and C7. False where there is no producer id or no partition row yet.
+bool Sender::PrepareFirstSend(Topic& topic, Partition& partition, int32_t number, BatchId id) {
+  const int producer = cluster_.ProducerIndex();
+  if (producer < 0) return false;
+  if (partition.row == shm::kNoIndex) partition.row = topics_.EnsurePartitionRow(topic.row, number);
+  if (partition.row == shm::kNoIndex) return false;
+
+  shm::PartitionRow& row = memory_.partitions->rows[partition.row];
+  BatchDescriptor& batch = memory_.pool.writable(id);
+  const uint64_t count = WindowCount(batch);
+  shm::SequenceWord sequence = row.sequence;
+  if (sequence.producer_index != producer) {
+    sequence = {0, memory_.producer_ids->ids[producer].epoch, static_cast<uint16_t>(producer)};
+    shm::Store(row.sequence, sequence);
+    DORY_CRASH_POINT("C6.new_id");
+  }
+  if (static_cast<uint64_t>(sequence.next_sequence) + count > uint64_t{1} << 31) {
+    if (sequence.epoch == INT16_MAX) {
+      cluster_.RenewProducerId();
+      return false;
+    }
+    sequence = {0, static_cast<int16_t>(sequence.epoch + 1), sequence.producer_index};
+    shm::Store(row.sequence, sequence);  // a batch never straddles the wrap
+    DORY_CRASH_POINT("C6.wrap");
+  }
+  shm::Store(batch.partition_row, partition.row);
+  shm::Store(batch.producer_index, sequence.producer_index);
+  shm::Store(batch.epoch, sequence.epoch);
+  shm::Store(batch.base_sequence, sequence.next_sequence);
+  shm::Store(batch.unknown_outcome, 0);
+  shm::Store(batch.attempts, 0);
+  shm::Store(batch.first_sent_boottime_ns, BoottimeNs());
+  DORY_CRASH_POINT("C6.fixed");
+  shm::Store(batch.word, shm::MakeBatchWord(BatchState::kSent, batch.word.first, count));
+  DORY_CRASH_POINT("C7.sent");
+  return true;
+}
+
+// A window that is not its whole batch is encoded anew, in private memory, with offsets from 0.
+void Sender::AddWindow(BatchId id, Frame* frame, protocol::BatchHeader* header) {
+  protocol::Bytes records;
+  const WindowEncoding window = EncodeWindow(memory_.pool, id, &records);
+  header->records_bytes = records.size();
+  header->records_crc = window.crc;
+  header->max_timestamp = window.max_timestamp;
+  frame->copies.push_back(std::move(records));
+  spans_.push_back({ByteSpan(frame->copies.back())});
+}
+
+void Sender::AddBatch(const SentBatch& sent, protocol::ProduceEncoder* encoder, Frame* frame) {
+  BatchDescriptor& batch = memory_.pool.writable(sent.batch);
+  shm::Store(batch.attempts, batch.attempts + 1);
+  const shm::ProducerId& producer = memory_.producer_ids->ids[batch.producer_index];
+  const shm::BatchEnd end = memory_.pool.End(sent.batch);
+  protocol::BatchHeader header;
+  header.base_timestamp = batch.base_timestamp;
+  header.producer_id = producer.id;
+  header.producer_epoch = batch.epoch;
+  header.base_sequence = batch.base_sequence;
+  header.record_count = static_cast<int32_t>(batch.word.count);
+  if (batch.word.first == 0 && batch.word.count == batch.commit.count) {
+    header.max_timestamp = end.max_timestamp;
+    header.records_bytes = batch.commit.bytes;
+    header.records_crc = end.crc;
+    spans_.emplace_back();
+    memory_.pool.CollectSpans(sent.batch, 0, batch.commit.bytes, &spans_.back());
+  } else {
+    AddWindow(sent.batch, frame, &header);
+  }
+  encoder->AddPartition(sent.partition, header);
+}
+
+namespace {
+
+iovec Piece(ByteSpan bytes) { return {const_cast<std::byte*>(bytes.data()), bytes.size()}; }
+
+// The request's pieces: its own bytes up to each splice, then that batch's records.
+void LayOutPieces(std::span<const protocol::ProduceEncoder::Splice> splices,
+                  const std::vector<std::vector<ByteSpan>>& records, Frame* frame) {
+  const ByteSpan head(frame->head);
+  size_t at = 0;
+  for (size_t i = 0; i < splices.size(); ++i) {
+    frame->pieces.push_back(Piece(head.subspan(at, splices[i].offset - at)));
+    for (const ByteSpan span : records[i]) frame->pieces.push_back(Piece(span));
+    at = splices[i].offset;
+  }
+  if (at < head.size()) frame->pieces.push_back(Piece(head.subspan(at)));
+}
+
+}  // namespace
+
+void Sender::SendLoad(BrokerConnection& connection, Load load) {
+  std::vector<SentBatch>& batches = load.batches;
+  if (!connection.VersionOf(Api::kProduce)) {
+    connection.Close(Status::Error("it offers no version of Produce that we speak"));
+    on_answer_(connection, batches, 0, Status::Error("no version of Produce in common"));
+    return;
+  }
+  std::stable_sort(batches.begin(), batches.end(),
+                   [](const SentBatch& a, const SentBatch& b) { return a.topic->row < b.topic->row; });
+  const protocol::RequestHeader header = connection.NextHeader(Api::kProduce);
+  const auto same_topic = [](const SentBatch& a, const SentBatch& b) { return a.topic == b.topic; };
+  size_t topic_count = 0;
+  for (size_t i = 0; i < batches.size(); ++i) topic_count += i == 0 || !same_topic(batches[i - 1], batches[i]);
+
+  Frame frame;
+  spans_.clear();
+  encoder_.Begin(header, kAcksAll, static_cast<int32_t>(config_.request_timeout_ms), topic_count);
+  for (size_t i = 0; i < batches.size(); ++i) {
+    if (i == 0 || !same_topic(batches[i - 1], batches[i])) {
+      const auto end = std::find_if(batches.begin() + static_cast<ptrdiff_t>(i), batches.end(),
+                                    [&](const SentBatch& b) { return b.topic != batches[i].topic; });
+      encoder_.BeginTopic(batches[i].topic->name,
+                          static_cast<size_t>(end - batches.begin()) - i);
+    }
+    AddBatch(batches[i], &encoder_, &frame);
+  }
+  frame.bytes = encoder_.Finish();
+  frame.head.assign(encoder_.buffer().begin(), encoder_.buffer().end());
+  LayOutPieces(encoder_.splices(), spans_, &frame);
+  DORY_CRASH_POINT("C8.before_write");
+  connection.Exchange(Api::kProduce, std::move(frame),
+                      [this, &connection, sent = std::move(batches),
+                       version = header.version](const Result<ByteSpan>& body) {
+                        DORY_CRASH_POINT("C9.answer");
+                        on_answer_(connection, sent, version, body);
+                      });
+}
+
+}  // namespace dory::kafka

@@ -1,0 +1,56 @@
+// C9 to C12: what an answer means for each batch that it is about.
+//
+// Order: total_after, then ACKED (or DISCARDED), then the partition's sequence and the counter, which are
+//   set and not added to, then FREE, or OPEN behind the window where records are left.
+// On crash: at most one descriptor is ACKED or DISCARDED; a start redoes C11 and C12 of it
+//   (RedoSettled), each a set, guarded by a state that the very next step ends.
+// Errors: the table of error codes says what an answer means (protocol/error_codes.h).
+
+#pragma once
+
+#include <random>
+#include <vector>
+
+#include "kafka_worker/cluster.h"
+#include "kafka_worker/memory.h"
+#include "kafka_worker/protocol/error_codes.h"
+#include "kafka_worker/protocol/produce.h"
+#include "kafka_worker/sender.h"
+#include "kafka_worker/topics.h"
+
+namespace dory::kafka {
+
+// C11 and C12 of an ACKED or DISCARDED batch. True where it is FREE now.
+bool FinishSettled(Memory& memory, BatchId batch);
+
+class Settler {
+ public:
+  Settler(Memory& memory, TopicTable& topics, Cluster& cluster);
+
+  void OnAnswer(BrokerConnection& connection, const std::vector<SentBatch>& batches, int16_t version,
+                const Result<ByteSpan>& body);
+
+ private:
+  using PartitionResult = protocol::ProducePartitionResult;
+
+  void OnResponse(BrokerConnection& connection, const std::vector<SentBatch>& batches,
+                  const protocol::ProduceResponse& response);
+  void Settle(BrokerConnection& connection, const SentBatch& sent, const PartitionResult& result);
+  void SettleDelivered(const SentBatch& sent, int64_t base_offset);
+  void SettleDiscarded(const SentBatch& sent, shm::Discard reason);
+  void Release(const SentBatch& sent);
+  void Retry(const SentBatch& sent, bool unknown_outcome, std::string_view why);
+  void Refuse(const SentBatch& sent, const protocol::ErrorCode& error, const PartitionResult& result);
+  void ShrinkWindow(const SentBatch& sent, uint64_t count);
+  void ResetSequence(const SentBatch& sent, const protocol::ErrorCode& error);
+  void Reopen(const SentBatch& sent);
+  void CountPossibleDuplicates(const SentBatch& sent);
+  Partition& PartitionOf(const SentBatch& sent) const;
+
+  Memory& memory_;
+  TopicTable& topics_;
+  Cluster& cluster_;
+  std::minstd_rand random_;
+};
+
+}  // namespace dory::kafka

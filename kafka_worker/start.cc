@@ -1,0 +1,48 @@
+#include "kafka_worker/start.h"
+
+#include "common/crash_point.h"
+#include "common/log.h"
+#include "kafka_worker/settler.h"
+#include "shm/kafka_start.h"
+#include "shm/store.h"
+
+namespace dory::kafka {
+namespace {
+
+using shm::BatchId;
+using shm::BatchState;
+
+void RedoCell(Memory& memory) {
+  shm::DiscardCell& cell = memory.consumer->cell;
+  auto* const words = reinterpret_cast<uint64_t*>(memory.books);
+  shm::Store(words[shm::Load(cell.counter)], shm::Load(cell.value));
+  DORY_CRASH_POINT("start.cell_counted");
+  shm::Store(cell.done, shm::Load(cell.position));
+  DORY_CRASH_POINT("start.cell_done");
+}
+
+void SetWord(Memory& memory, BatchId batch, shm::BatchWord word) {
+  shm::Store(memory.pool.writable(batch).word, word);
+}
+
+}  // namespace
+
+std::vector<BatchId> Recover(Memory& memory) {
+  const shm::KafkaStart plan = shm::PlanKafkaStart(*memory.consumer, memory.pool);
+  if (plan.redo_cell) RedoCell(memory);
+  memory.pool.Rebuild();
+  for (const BatchId batch : plan.to_settle) FinishSettled(memory, batch);
+  for (const BatchId batch : plan.to_free) memory.pool.Free(batch);
+  if (plan.head != shm::Load(memory.consumer->head)) {
+    shm::Store(memory.consumer->head, plan.head);
+    DORY_CRASH_POINT("start.head");
+  }
+  for (const shm::WindowMove& move : plan.waiting) {
+    SetWord(memory, move.batch, shm::MakeBatchWord(BatchState::kOpen, move.first, 0));
+    DORY_CRASH_POINT("start.first");
+    if (move.first == memory.pool.descriptor(move.batch).commit.count) memory.pool.Free(move.batch);
+  }
+  return plan.live;
+}
+
+}  // namespace dory::kafka

@@ -1,0 +1,159 @@
+#include "kafka_worker/topics.h"
+
+#include <algorithm>
+
+#include "common/crash_point.h"
+#include "shm/kafka_start.h"
+#include "shm/store.h"
+
+namespace dory::kafka {
+
+using shm::BatchDescriptor;
+using shm::BatchKind;
+using shm::BatchState;
+
+bool IsDue(const BatchDescriptor& batch, const TopicConfig& config, bool last, const DueRule& rule) {
+  if (rule.drain || !last || batch.word.first > 0 || config.batching == Batching::kOff) return true;
+  if (batch.commit.bytes >= static_cast<uint64_t>(config.batch_bytes)) return true;
+  if (config.batch_messages > 0 && batch.commit.count >= static_cast<uint64_t>(config.batch_messages)) return true;
+  return rule.now_ns - batch.first_record_boottime_ns >= config.batch_time_ms * 1'000'000;
+}
+
+TopicTable::TopicTable(Memory& memory, const Config& config)
+    : memory_(memory), config_(config), by_row_(memory.segment.geometry().max_topics, nullptr) {
+  const uint64_t rows = shm::Load(memory_.partitions->count);
+  for (uint32_t i = 0; i < rows; ++i) {
+    const shm::PartitionRow& row = memory_.partitions->rows[i];
+    partition_rows_[{row.topic_row, row.partition}] = i;
+  }
+}
+
+Topic& TopicTable::Get(uint32_t row, bool* created) {
+  if (Topic* known = by_row_.at(row)) return *known;
+  const shm::IntakeTopicRow& found = memory_.TopicRow(row);
+  auto topic = std::make_unique<Topic>();
+  topic->row = row;
+  topic->name.assign(found.name, found.name_size);
+  topic->config = config_.ForTopic(topic->name);
+  by_row_[row] = topic.get();
+  by_name_[topic->name] = topic.get();
+  topics_.push_back(std::move(topic));
+  if (created != nullptr) *created = true;
+  return *topics_.back();
+}
+
+Topic* TopicTable::FindByName(const std::string& name) {
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second;
+}
+
+uint32_t TopicTable::FindPartitionRow(uint32_t topic_row, int32_t partition) const {
+  const auto found = partition_rows_.find({topic_row, partition});
+  return found == partition_rows_.end() ? shm::kNoIndex : found->second;
+}
+
+uint32_t TopicTable::EnsurePartitionRow(uint32_t topic_row, int32_t partition) {
+  const uint32_t found = FindPartitionRow(topic_row, partition);
+  if (found != shm::kNoIndex) return found;
+  const uint64_t count = shm::Load(memory_.partitions->count);
+  if (count == shm::kMaxPartitions) return shm::kNoIndex;
+  shm::PartitionRow& row = memory_.partitions->rows[count];
+  shm::Store(row.topic_row, topic_row);
+  shm::Store(row.partition, partition);
+  shm::Store(row.sequence, shm::SequenceWord{0, -1, UINT16_MAX});  // of no producer id yet
+  shm::Store(row.acked_offset, -1);
+  shm::Store(row.acked_boottime_ns, 0);
+  DORY_CRASH_POINT("C6.row_stored");
+  shm::Store(memory_.partitions->count, count + 1);
+  DORY_CRASH_POINT("C6.row_published");
+  const auto index = static_cast<uint32_t>(count);
+  partition_rows_[{topic_row, partition}] = index;
+  return index;
+}
+
+void TopicTable::SetPartitionCount(Topic& topic, size_t count) {
+  const size_t before = topic.partitions.size();
+  if (count <= before) return;  // Kafka never takes partitions away from a topic that lives
+  topic.partitions.resize(count);
+  for (size_t i = before; i < count; ++i) {
+    topic.partitions[i].row = FindPartitionRow(topic.row, static_cast<int32_t>(i));
+  }
+}
+
+void TopicTable::AdoptPartitioned(Topic& topic, BatchId id) {
+  const BatchDescriptor& batch = memory_.pool.descriptor(id);
+  const int32_t number = memory_.partitions->rows[batch.partition_row].partition;
+  // The topic counts as not known until brokers say how many partitions it has, which is never fewer.
+  if (topic.partitions.size() <= static_cast<size_t>(number)) topic.partitions.resize(static_cast<size_t>(number) + 1);
+  Partition& partition = topic.partitions[static_cast<size_t>(number)];
+  partition.row = batch.partition_row;
+  if (static_cast<BatchState>(batch.word.state) == BatchState::kSent) {
+    if (partition.batch != shm::kNoIndex) std::abort();  // two SENT batches of one partition
+    partition.batch = id;
+    partition.state = Partition::State::kRetry;
+  } else {
+    (batch.kind == BatchKind::kKey ? partition.keyed : partition.pinned).push_back(id);
+  }
+}
+
+void TopicTable::Adopt(const std::vector<BatchId>& live) {
+  for (const BatchId id : live) {
+    const BatchDescriptor& batch = memory_.pool.descriptor(id);
+    Topic& topic = Get(batch.topic_row);
+    const bool sent = static_cast<BatchState>(batch.word.state) == BatchState::kSent;
+    if (batch.kind == BatchKind::kWaiting) {
+      topic.waiting.push_back(id);
+    } else if (batch.kind == BatchKind::kAny && !sent && batch.word.first == 0) {
+      topic.any.push_back(id);  // it died before C7: no partition, whatever C6 wrote
+    } else {
+      AdoptPartitioned(topic, id);
+    }
+    MarkDirty(topic);
+  }
+  for (const auto& topic : topics_) topic->waiting_offset = FindWaitingOffset(*topic);
+}
+
+uint64_t TopicTable::FindWaitingOffset(const Topic& topic) const {
+  uint64_t offset = 0;
+  if (topic.waiting.empty()) return offset;
+  const BatchId oldest = topic.waiting.front();
+  for (uint64_t i = memory_.pool.descriptor(oldest).word.first; i > 0; --i) {
+    offset = shm::ReadWaitingRecord(memory_.pool, oldest, offset).next_offset;
+  }
+  return offset;
+}
+
+void TopicTable::MarkDirty(Topic& topic) {
+  if (topic.dirty) return;
+  topic.dirty = true;
+  dirty_.push_back(&topic);
+}
+
+void TopicTable::MarkAllDirty() {
+  for (const auto& topic : topics_) MarkDirty(*topic);
+}
+
+std::vector<Topic*> TopicTable::TakeDirty() {
+  std::vector<Topic*> taken;
+  taken.swap(dirty_);
+  for (Topic* topic : taken) topic->dirty = false;
+  return taken;
+}
+
+void TopicTable::MarkDirtyAt(Topic& topic, int64_t at_ms) { alarms_.push({at_ms, topic.row}); }
+
+int64_t TopicTable::MarkDue(int64_t now_ms) {
+  while (!alarms_.empty() && alarms_.top().at_ms <= now_ms) {
+    MarkDirty(*by_row_[alarms_.top().row]);
+    alarms_.pop();
+  }
+  return alarms_.empty() ? -1 : alarms_.top().at_ms - now_ms;
+}
+
+void TopicTable::SetConfig(const Config& config) {
+  config_ = config;
+  for (const auto& topic : topics_) topic->config = config_.ForTopic(topic->name);
+  MarkAllDirty();
+}
+
+}  // namespace dory::kafka

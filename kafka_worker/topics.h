@@ -1,0 +1,117 @@
+// What the kafka worker keeps in mind of topics and partitions: who leads them, which batches wait for
+// them, and when to look at them again. All of it private, rebuilt at a start from the descriptors.
+//
+// A batch is in exactly one place: a topic's `any` or `waiting` queue, a partition's `keyed` or
+// `pinned` queue, or Partition::batch while it is being sent. Queues are in the order of their batches'
+// `order`; only the last batch of `any`, `keyed` and `waiting` takes more records.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <queue>
+#include <string>
+#include <vector>
+
+#include "common/config.h"
+#include "kafka_worker/memory.h"
+
+namespace dory::kafka {
+
+using shm::BatchId;
+using BatchQueue = std::vector<BatchId>;  // short; the front is the oldest
+
+struct Partition {
+  enum class State {
+    kIdle,      // nothing of it is SENT
+    kInFlight,  // `batch` is chosen or on its way
+    kRetry,     // `batch` is SENT and goes again
+  };
+
+  int32_t leader = -1;
+  uint32_t row = shm::kNoIndex;  // in the segment's partition rows
+  State state = State::kIdle;
+  BatchId batch = shm::kNoIndex;
+  uint32_t failures = 0;  // attempts in a row that were not acknowledged
+  int64_t not_before_ms = 0;
+  BatchQueue keyed;
+  BatchQueue pinned;  // AnyPartition batches of which a part was settled here
+};
+
+struct Topic {
+  uint32_t row = 0;
+  std::string name;
+  TopicConfig config;
+  std::vector<Partition> partitions;  // by id
+  bool known = false;                 // brokers said how many there are
+  BatchQueue any;
+  BatchQueue waiting;
+  uint64_t waiting_offset = 0;  // bytes of the oldest waiting batch that are passed
+  size_t next_partition = 0;    // whose turn it is for an AnyPartition batch
+  int64_t unknown_since_ms = 0;  // since when brokers answer "unknown"; 0: they do not
+  bool given_up = false;         // they did so for longer than unknown_topic_deadline
+  bool dirty = false;
+};
+
+// What decides when a batch is due.
+struct DueRule {
+  int64_t now_ns;  // CLOCK_BOOTTIME
+  bool drain;      // everything is due: a stop, or doryctl drain
+};
+
+// Whether this OPEN batch is to be sent now; `last` where it could still take records.
+bool IsDue(const shm::BatchDescriptor& batch, const TopicConfig& config, bool last, const DueRule& rule);
+
+class TopicTable {
+ public:
+  TopicTable(Memory& memory, const Config& config);
+
+  // The topic of a row; made where it is new (`*created`). REQUIRES: the row is published.
+  Topic& Get(uint32_t row, bool* created = nullptr);
+  Topic* FindByName(const std::string& name);
+  const std::vector<std::unique_ptr<Topic>>& topics() const { return topics_; }
+
+  // The segment's row of a partition; kNoIndex where it has none yet.
+  uint32_t FindPartitionRow(uint32_t topic_row, int32_t partition) const;
+
+  // Makes it where it is new: stored, then published. kNoIndex: no row is left.
+  uint32_t EnsurePartitionRow(uint32_t topic_row, int32_t partition);
+
+  // Sizes `partitions`; those that were known keep what they have.
+  void SetPartitionCount(Topic& topic, size_t count);
+
+  // Puts every live batch where it belongs. REQUIRES: recovery is done.
+  void Adopt(const std::vector<BatchId>& live);
+
+  void MarkDirty(Topic& topic);
+  void MarkAllDirty();
+  std::vector<Topic*> TakeDirty();
+
+  // Marks the topic dirty at that time (CLOCK_MONOTONIC, ms).
+  void MarkDirtyAt(Topic& topic, int64_t at_ms);
+  // Marks those whose time has come; returns how long until the next, -1: none.
+  int64_t MarkDue(int64_t now_ms);
+
+  void SetConfig(const Config& config);
+
+ private:
+  struct Alarm {
+    int64_t at_ms;
+    uint32_t row;
+    bool operator>(const Alarm& other) const { return at_ms > other.at_ms; }
+  };
+
+  uint64_t FindWaitingOffset(const Topic& topic) const;
+  void AdoptPartitioned(Topic& topic, BatchId batch);
+
+  Memory& memory_;
+  Config config_;
+  std::vector<std::unique_ptr<Topic>> topics_;
+  std::vector<Topic*> by_row_;
+  std::map<std::string, Topic*> by_name_;
+  std::map<std::pair<uint32_t, int32_t>, uint32_t> partition_rows_;
+  std::vector<Topic*> dirty_;
+  std::priority_queue<Alarm, std::vector<Alarm>, std::greater<>> alarms_;
+};
+
+}  // namespace dory::kafka

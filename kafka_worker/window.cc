@@ -1,0 +1,37 @@
+#include "kafka_worker/window.h"
+
+#include <cstdlib>
+
+#include "common/bytes.h"
+#include "common/crc32c.h"
+#include "common/log.h"
+#include "kafka_worker/protocol/record.h"
+
+namespace dory::kafka {
+
+WindowEncoding EncodeWindow(const shm::PoolView& pool, shm::BatchId id, protocol::Bytes* out) {
+  const shm::BatchDescriptor& batch = pool.descriptor(id);
+  std::vector<std::byte> gathered;
+  const ByteSpan whole = pool.Read(id, 0, batch.commit.bytes, &gathered);
+  if (Crc32c(whole) != pool.End(id).crc) {
+    LogError("batch {}: its records' crc does not hold", id);
+    std::abort();
+  }
+  ByteReader reader(whole);
+  WindowEncoding window{0, INT64_MIN};
+  protocol::RecordView record;
+  const uint64_t end = uint64_t{batch.word.first} + batch.word.count;
+  for (uint64_t i = 0; i < end; ++i) {
+    if (!protocol::DecodeRecord(&reader, &record)) std::abort();  // we encoded it, and its crc holds
+    if (i < batch.word.first) continue;
+    record.offset_delta = static_cast<int32_t>(i - batch.word.first);
+    window.max_timestamp = std::max(window.max_timestamp, batch.base_timestamp + record.timestamp_delta);
+    const size_t at = out->size();
+    out->resize(at + protocol::RecordSize(record));
+    protocol::EncodeRecord(out->data() + at, record);
+  }
+  window.crc = Crc32c(*out);
+  return window;
+}
+
+}  // namespace dory::kafka

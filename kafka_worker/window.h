@@ -1,0 +1,23 @@
+// A window that is not its whole batch, encoded anew: the same records with offsets from 0.
+//
+// Order: before a part of a batch is re-indexed, the whole is checked against its running crc, so that
+//   a wild write into the pool is found here and not delivered under a fresh crc.
+
+#pragma once
+
+#include <cstdint>
+
+#include "kafka_worker/protocol/wire.h"
+#include "shm/pool.h"
+
+namespace dory::kafka {
+
+struct WindowEncoding {
+  uint32_t crc;  // crc32c of the new record bytes
+  int64_t max_timestamp;
+};
+
+// Appends the records of the descriptor's window to `out`. Aborts where the batch's crc does not hold.
+WindowEncoding EncodeWindow(const shm::PoolView& pool, shm::BatchId batch, protocol::Bytes* out);
+
+}  // namespace dory::kafka
