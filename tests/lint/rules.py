@@ -23,7 +23,8 @@ MAY_INCLUDE = {
     "clients/c": {"clients/c"},
 }
 # Of shm the supervisor sees what holds no message.
-SUPERVISOR_SEES = {"superblock", "slots", "worker_slots", "counters", "segment", "layout", "books"}
+SUPERVISOR_SEES = {"superblock", "slots", "worker_slots", "counters", "segment", "layout", "books",
+                   "store"}
 
 # Each third-party header is named in one place.
 NAMED_IN = {
