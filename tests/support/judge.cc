@@ -243,7 +243,9 @@ int Run(const Options& options) {
   if (options.follow) FollowUntilSignal(reader, verdict);
   LoadReports(options.reports, verdict);
   ReadToEnd(reader, verdict, options.wait_s);
-  std::cout << verdict.Judge().dump(1) << std::endl;
+  // An unreadable value among the examples need not be UTF-8.
+  using Json = nlohmann::json;
+  std::cout << verdict.Judge().dump(1, ' ', false, Json::error_handler_t::replace) << std::endl;
   return verdict.clean() ? 0 : 1;
 }
 
@@ -272,7 +274,7 @@ int Main(int argc, char** argv) {
   if (options.follow) sigaction(SIGINT, &action, nullptr);
   try {
     return Run(options);
-  } catch (const Failure& failure) {
+  } catch (const std::exception& failure) {
     std::cerr << "judge: " << failure.what() << "\n";
     return 2;
   }
