@@ -1,0 +1,103 @@
+#include "supervisor/input_socket.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+
+#include "common/log.h"
+
+namespace dory::supervisor {
+namespace {
+
+constexpr int kGoodQueueLength = 256;
+
+sockaddr_un AddressOf(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.data(), std::min(path.size(), sizeof(address.sun_path) - 1));
+  return address;
+}
+
+Status GiveTo(const std::string& path, const InputConfig& input, const Identity& identity) {
+  const Result<uid_t> uid = input.owner.empty() ? Result<uid_t>(identity.uid) : FindUser(input.owner);
+  if (!uid.ok()) return uid.status();
+  const Result<gid_t> gid = input.group.empty() ? Result<gid_t>(identity.gid) : FindGroup(input.group);
+  if (!gid.ok()) return gid.status();
+  if (::lchown(path.c_str(), uid.value(), gid.value()) != 0) return Status::Errno(path + ": chown");
+  if (::chmod(path.c_str(), static_cast<mode_t>(input.mode)) != 0) return Status::Errno(path + ": chmod");
+  return Status::Ok();
+}
+
+Result<InputSocket> BindInput(const InputConfig& input, const Identity& identity) {
+  const Status removed = RemoveStaleSocket(input.path, SOCK_DGRAM);
+  if (!removed.ok()) return removed;
+  Result<FileDescriptor> fd = BindUnixSocket(input.path, SOCK_DGRAM);
+  if (!fd.ok()) return fd.status();
+  InputSocket bound{input.name, input.path, static_cast<uint32_t>(input.lane), fd.Take()};
+  const Status given = GiveTo(input.path, input, identity);
+  if (given.ok()) return bound;
+  ::unlink(input.path.c_str());
+  return given;
+}
+
+}  // namespace
+
+Status RemoveStaleSocket(const std::string& path, int type) {
+  struct stat found;
+  if (::lstat(path.c_str(), &found) != 0) return errno == ENOENT ? Status::Ok() : Status::Errno(path);
+  if (!S_ISSOCK(found.st_mode)) return Status::Error(path + ": exists and is no socket; it is left alone");
+  const FileDescriptor probe(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!probe.valid()) return Status::Errno("socket");
+  const sockaddr_un address = AddressOf(path);
+  const int connected = ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  if (connected == 0 || errno != ECONNREFUSED) {
+    return Status::Error(path + ": a socket that another process has open; it is left alone");
+  }
+  LogInfo("{}: stale socket file removed", path);
+  return ::unlink(path.c_str()) == 0 || errno == ENOENT ? Status::Ok() : Status::Errno(path);
+}
+
+Result<FileDescriptor> BindUnixSocket(const std::string& path, int type) {
+  const sockaddr_un address = AddressOf(path);
+  if (path.size() >= sizeof(address.sun_path)) return Status::Error(path + ": too long for a socket");
+  FileDescriptor fd(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) return Status::Errno("socket");
+  const mode_t mask = ::umask(0777);  // nobody gets in before the owner and the mode are set
+  const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  const int error = errno;
+  ::umask(mask);
+  if (bound != 0) return Status::Errno(path, error);
+  return fd;
+}
+
+Result<std::vector<InputSocket>> BindInputs(const Config& config, const Identity& identity) {
+  std::vector<InputSocket> sockets;
+  for (const InputConfig& input : config.inputs) {
+    Result<InputSocket> bound = BindInput(input, identity);
+    if (!bound.ok()) {
+      RemoveSocketFiles(sockets);
+      return bound.status().Context("[input:" + input.name + "]");
+    }
+    sockets.push_back(bound.Take());
+  }
+  return sockets;
+}
+
+void RemoveSocketFiles(const std::vector<InputSocket>& sockets) {
+  for (const InputSocket& socket : sockets) ::unlink(socket.path.c_str());
+}
+
+std::vector<Warning> CheckQueueLength() {
+  std::ifstream file("/proc/sys/net/unix/max_dgram_qlen");
+  int length = 0;
+  if (!(file >> length) || length >= kGoodQueueLength) return {};
+  return {{"max_dgram_qlen",
+           fmt::format("net.unix.max_dgram_qlen is {}: senders of datagrams wait for Dory far more often than with "
+                       "{} (sysctl net.unix.max_dgram_qlen={})", length, kGoodQueueLength, kGoodQueueLength)}};
+}
+
+}  // namespace dory::supervisor

@@ -1,0 +1,41 @@
+// The bound input sockets. The supervisor holds them; intakes inherit copies.
+//
+// Order: bound before any worker starts, and while we may still give them away to their owner. A file
+//   in the way is removed only where it is a socket that nobody answers on.
+// On crash: the file stays, and the next start finds it stale.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/config.h"
+#include "common/file_descriptor.h"
+#include "common/status.h"
+#include "supervisor/identity.h"
+#include "supervisor/warning.h"
+
+namespace dory::supervisor {
+
+struct InputSocket {
+  std::string name;
+  std::string path;
+  uint32_t lane = 0;
+  FileDescriptor fd;
+};
+
+// Binds all of them, or none. `identity` owns those for which the configuration names nobody.
+Result<std::vector<InputSocket>> BindInputs(const Config& config, const Identity& identity);
+
+void RemoveSocketFiles(const std::vector<InputSocket>& sockets);
+
+// Makes way for a socket of this type (SOCK_DGRAM, SOCK_STREAM) at `path`.
+Status RemoveStaleSocket(const std::string& path, int type);
+
+// A stream or datagram socket bound to `path` with no permissions yet, non-blocking, close-on-exec.
+Result<FileDescriptor> BindUnixSocket(const std::string& path, int type);
+
+// Says where net.unix.max_dgram_qlen is low.
+std::vector<Warning> CheckQueueLength();
+
+}  // namespace dory::supervisor

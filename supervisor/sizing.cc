@@ -1,0 +1,118 @@
+#include "supervisor/sizing.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/units.h"
+#include "shm/segment.h"
+
+namespace dory::supervisor {
+namespace {
+
+constexpr uint64_t kMiB = 1 << 20;
+constexpr uint64_t kSmallestRing = 4 * kMiB;
+constexpr uint64_t kSmallestPool = 16 * kMiB;
+constexpr uint64_t kSteps = 64;
+constexpr uint64_t kSlotAlign = 64;
+
+bool RingIsSet(const Config& config) { return config.IsSet("buffer", "ring_size"); }
+bool PoolIsSet(const Config& config) { return config.IsSet("buffer", "pool_size"); }
+
+uint64_t ShrinkTo(uint64_t size, uint64_t smallest, uint64_t step) {
+  return std::max(smallest, size * step / kSteps / kMiB * kMiB);
+}
+
+shm::Geometry ShrinkDefaults(const Config& config, shm::Geometry geometry, uint64_t step) {
+  if (!RingIsSet(config)) geometry.ring_size = ShrinkTo(geometry.ring_size, kSmallestRing, step);
+  if (!PoolIsSet(config)) geometry.pool_size = ShrinkTo(geometry.pool_size, kSmallestPool, step);
+  return geometry;
+}
+
+std::string InMiB(uint64_t bytes) { return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / kMiB); }
+
+Status RefuseRoom(const shm::Geometry& geometry, const Room& room, bool smallest) {
+  const uint64_t needed = shm::SegmentFileSize(geometry, room.align);
+  return Status::Error(fmt::format(
+      "{}: no room: ring_size {} and pool_size {}{} need {} bytes ({}) in all, {} bytes ({}) are free", room.where,
+      FormatSize(static_cast<int64_t>(geometry.ring_size)), FormatSize(static_cast<int64_t>(geometry.pool_size)),
+      smallest ? ", the least there is," : "", needed, InMiB(needed), room.bytes, InMiB(room.bytes)));
+}
+
+bool Fits(const shm::Geometry& geometry, const Room& room) {
+  return shm::SegmentFileSize(geometry, room.align) <= room.bytes;
+}
+
+}  // namespace
+
+shm::Geometry WantedGeometry(const Config& config) {
+  shm::Geometry geometry{};
+  geometry.ring_size = static_cast<uint64_t>(config.ring_size);
+  geometry.pool_size = static_cast<uint64_t>(config.pool_size);
+  geometry.lanes = static_cast<uint32_t>(config.lanes);
+  geometry.max_topics = static_cast<uint32_t>(config.max_topics);
+  uint64_t largest = 0;
+  for (const InputConfig& input : config.inputs) {
+    largest = std::max(largest, static_cast<uint64_t>(input.max_message_size));
+  }
+  geometry.slot_size = static_cast<uint32_t>((largest + kSlotAlign - 1) / kSlotAlign * kSlotAlign);
+  return geometry;
+}
+
+Result<Sizing> FitGeometry(const Config& config, const Room& room) {
+  const shm::Geometry wanted = WantedGeometry(config);
+  if (Fits(wanted, room)) return Sizing{wanted, false};
+  const shm::Geometry smallest = ShrinkDefaults(config, wanted, 0);
+  if (smallest == wanted) return RefuseRoom(wanted, room, false);
+  // A shrunk segment leaves something to others who write there.
+  const Room kept{room.bytes - room.bytes / 16, room.align, room.where};
+  for (uint64_t step = kSteps - 1; step > 0; --step) {
+    const shm::Geometry geometry = ShrinkDefaults(config, wanted, step);
+    if (Fits(geometry, kept)) return Sizing{geometry, true};
+  }
+  if (Fits(smallest, room)) return Sizing{smallest, true};
+  return RefuseRoom(smallest, room, true);
+}
+
+std::string DescribeDifference(const Config& config, const shm::Geometry& existing, const Room& room) {
+  const shm::Geometry wanted = WantedGeometry(config);
+  std::string text;
+  const auto compare = [&](const char* name, uint64_t is, uint64_t wants) {
+    if (is != wants) text += fmt::format("{}{} is {}, configured {}", text.empty() ? "" : "; ", name, is, wants);
+  };
+  const bool default_fits = Fits(wanted, room);
+  const auto compare_size = [&](const char* name, bool is_set, uint64_t is, uint64_t wants) {
+    if (is_set || default_fits || is > wants) compare(name, is, wants);
+  };
+  compare_size("ring_size", RingIsSet(config), existing.ring_size, wanted.ring_size);
+  compare_size("pool_size", PoolIsSet(config), existing.pool_size, wanted.pool_size);
+  compare("lanes", existing.lanes, wanted.lanes);
+  compare("max_topics", existing.max_topics, wanted.max_topics);
+  compare("largest datagram", existing.slot_size, wanted.slot_size);
+  return text;
+}
+
+Result<Config> ConfigForSegment(const Config& config, const shm::Geometry& geometry, bool pending) {
+  Config fitted = config;
+  fitted.ring_size = static_cast<int64_t>(geometry.ring_size);
+  fitted.pool_size = static_cast<int64_t>(geometry.pool_size);
+  fitted.lanes = static_cast<int32_t>(geometry.lanes);
+  fitted.max_topics = static_cast<int32_t>(geometry.max_topics);
+  const int64_t largest = std::min<int64_t>(geometry.slot_size, LargestMessage(fitted.ring_size, fitted.pool_size));
+  for (InputConfig& input : fitted.inputs) {
+    const std::string section = "input:" + input.name;
+    if (input.lane >= fitted.lanes) {
+      return Status::Error(fmt::format("[{}] lane = {}: the segment has {} lanes", section, input.lane, fitted.lanes));
+    }
+    if (input.max_message_size <= largest) continue;
+    if (!pending && config.IsSet(section, "max_message_size")) {
+      return Status::Error(fmt::format("[{}] max_message_size = {}: the segment takes at most {}; it needs more room "
+                                       "for ring_size and pool_size", section,
+                                       FormatSize(input.max_message_size), FormatSize(largest)));
+    }
+    input.max_message_size = largest;
+  }
+  return fitted;
+}
+
+}  // namespace dory::supervisor

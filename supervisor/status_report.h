@@ -1,0 +1,52 @@
+// The status as JSON: what `doryctl status --json` and /status.json show, a pure function of facts.
+
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/control.pb.h"
+#include "shm/books.h"
+#include "supervisor/warning.h"
+
+namespace dory::supervisor {
+
+struct LaneFacts {
+  shm::Books books;
+  uint64_t ring_bytes = 0;
+  uint64_t ring_used = 0;
+  uint64_t pool_bytes = 0;
+  uint64_t overflow_bytes = 0;  // of the final drain, beside the segment
+};
+
+struct WorkerFacts {
+  std::string name;
+  pid_t pid = 0;  // 0: none
+  std::string state;
+  uint64_t generation = 0;
+  uint64_t deaths = 0;
+  bool degraded = false;
+  double cpu_s = 0;
+  uint64_t rss_bytes = 0;
+};
+
+struct StatusFacts {
+  std::string instance;
+  std::string state;  // starting, up, degraded, draining, stopping
+  std::string config_hash;
+  pid_t pid = 0;
+  double uptime_s = 0;
+  std::vector<LaneFacts> lanes;
+  std::vector<WorkerFacts> workers;
+  std::map<std::string, control::WorkerStatus> answers;  // by the worker's name
+  std::vector<std::string> silent;                       // workers that did not answer in time
+  std::vector<Warning> warnings;
+};
+
+std::string MakeStatusJson(const StatusFacts& facts);
+
+}  // namespace dory::supervisor

@@ -1,0 +1,129 @@
+#include "supervisor/supervisor.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/paths.h"
+#include "shm/store.h"
+#include "supervisor/process_facts.h"
+
+namespace dory::supervisor {
+
+Supervisor::Supervisor(Instance instance, shm::Segment segment, const std::string& program_folder)
+    : instance_(std::move(instance)), segment_(std::move(segment)), gatherer_(loop_, workers_),
+      pauser_(loop_, &host_, workers_),
+      control_(
+          loop_, std::move(instance_.control),
+          [this](ControlServer::SessionId session, const control::Request& request) { OnRequest(session, request); },
+          [this](ControlServer::SessionId session) {
+            awaiting_stop_.erase(session);
+            pauser_.Resume(session);
+          }),
+      look_(loop_, [this] { for (const auto& worker : workers_) worker->Look(); }),
+      stop_poll_(loop_, [this] { AdvanceStop(); }), started_ms_(MonotonicMs()) {
+  host_.loop = &loop_;
+  host_.segment = &segment_;
+  host_.segment_folder = instance_.segment_folder;
+  host_.config = DumpConfig(instance_.config);
+  host_.on_change = [this](Worker& worker) { OnWorkerChange(worker); };
+  host_.on_message = [this](Worker& worker, const control::FromWorker& message) {
+    OnWorkerMessage(worker, message);
+  };
+  MakeWorkers(program_folder);
+}
+
+void Supervisor::MakeWorkers(const std::string& program_folder) {
+  for (uint32_t lane = 0; lane < segment_.geometry().lanes; ++lane) {
+    WorkerSpec intake{shm::Role::kIntake, lane, program_folder + "/dory-intake",
+                      {{"segment", instance_.segment.get()},
+                       {"lock", instance_.segment_lock.get()},
+                       {"data_doorbell", instance_.doorbells[lane].data.get()},
+                       {"room_doorbell", instance_.doorbells[lane].room.get()}}};
+    WorkerSpec kafka = intake;
+    kafka.role = shm::Role::kKafka;
+    kafka.program = program_folder + "/dory-kafka";
+    for (const InputSocket& input : instance_.inputs) {
+      if (input.lane == lane) intake.descriptors.emplace_back("input:" + input.name, input.fd.get());
+    }
+    workers_.push_back(std::make_unique<Worker>(&host_, std::move(intake)));
+    workers_.push_back(std::make_unique<Worker>(&host_, std::move(kafka)));
+  }
+}
+
+void Supervisor::WatchSignals() {
+  const auto watch = [this](int number, std::function<void()> callback) {
+    signals_.push_back(std::make_unique<SignalWatcher>(loop_, number, std::move(callback)));
+  };
+  ::signal(SIGPIPE, SIG_IGN);
+  watch(SIGCHLD, [this] { OnChildEnded(); });
+  watch(SIGTERM, [this] { OnStopSignal(); });
+  watch(SIGINT, [this] { OnStopSignal(); });
+  watch(SIGHUP, [] { LogWarning("reload is not there yet: restart instead"); });
+  watch(SIGUSR1, [this] { ReopenLogs(); });
+}
+
+int Supervisor::Run() {
+  WatchSignals();
+  look_.StartEvery(kLookIntervalMs);
+  for (const auto& worker : workers_) worker->Handle(WorkerEvent::kStart);
+  loop_.Run();
+  return SayLastWords();
+}
+
+void Supervisor::OnChildEnded() {
+  for (const auto& worker : workers_) worker->Reap();
+}
+
+void Supervisor::OnWorkerChange(Worker& worker) {
+  gatherer_.OnWorkerChange(worker);
+  pauser_.OnWorkerChange(worker);
+  TellDegraded(worker);
+  // Not from here: this may be in the middle of asking workers to stop.
+  if (stop_asked_) stop_poll_.StartOnce(0);
+}
+
+void Supervisor::TellDegraded(const Worker& worker) {
+  if (!worker.deaths().IsDegraded(MonotonicMs())) {
+    degraded_.erase(worker.name());
+  } else if (degraded_.insert(worker.name()).second) {
+    LogError("{} died {} times within {} s: degraded; it is started again and again", worker.name(),
+             kDegradedDeaths, kDegradedWindowMs / 1000);
+  }
+}
+
+void Supervisor::OnWorkerMessage(Worker& worker, const control::FromWorker& message) {
+  if (message.has_status()) gatherer_.OnAnswer(worker, message.status());
+  if (message.has_paused()) pauser_.OnPaused(worker);
+}
+
+void Supervisor::ReopenLogs() {
+  ReopenLog();
+  control::ToWorker message;
+  message.set_reopen_logs(true);
+  for (const auto& worker : workers_) worker->Send(message);
+  LogInfo("logs reopened");
+}
+
+uint64_t Supervisor::CountBuffered() const {
+  uint64_t buffered = 0;
+  for (uint32_t lane = 0; lane < segment_.geometry().lanes; ++lane) {
+    buffered += shm::ReadBooks(segment_, lane).Buffered();
+  }
+  return buffered;
+}
+
+uint64_t Supervisor::CountOverflow() const {
+  uint64_t bytes = 0;
+  for (uint32_t lane = 0; lane < segment_.geometry().lanes; ++lane) {
+    const auto* page = segment_.Get<shm::ProducerPage>(shm::RegionKind::kProducer, lane);
+    bytes += shm::Load(page->overflow_in) - shm::Load(page->overflow_out);
+  }
+  return bytes;
+}
+
+}  // namespace dory::supervisor

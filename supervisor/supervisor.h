@@ -1,0 +1,89 @@
+// The supervisor: starts workers and starts them again, answers doryctl, stops in order.
+//
+// Initialization: an Instance (instance.h) is set up; the supervisor maps the segment, makes a worker of
+//   each kind a lane and lets them start.
+// Synchronization: one thread that blocks in its loop only; workers are told things over control links
+//   and are never waited for.
+// On crash: whatever is accepted is in the segment or in sockets; the next start is like any other.
+// Errors: a worker's death is a line in the log and a restart. The supervisor ends when it is asked to.
+
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/event_loop.h"
+#include "shm/segment.h"
+#include "supervisor/control_server.h"
+#include "supervisor/instance.h"
+#include "supervisor/pauser.h"
+#include "supervisor/status_gatherer.h"
+#include "supervisor/status_report.h"
+#include "supervisor/stop_sequence.h"
+#include "supervisor/worker.h"
+
+namespace dory::supervisor {
+
+inline constexpr int kExitDone = 0;
+inline constexpr int kExitError = 1;
+inline constexpr int kExitMessagesLeft = 3;
+
+class Supervisor {
+ public:
+  // `program_folder` is where dory-intake and dory-kafka are.
+  Supervisor(Instance instance, shm::Segment segment, const std::string& program_folder);
+
+  // Until it was stopped. Returns the exit status.
+  int Run();
+
+ private:
+  void MakeWorkers(const std::string& program_folder);
+  void WatchSignals();
+  void OnChildEnded();
+  void OnWorkerChange(Worker& worker);
+  void OnWorkerMessage(Worker& worker, const control::FromWorker& message);
+  void TellDegraded(const Worker& worker);
+
+  void OnRequest(ControlServer::SessionId session, const control::Request& request);
+  void AnswerPause(ControlServer::SessionId session, uint64_t pause_ms);
+  void AnswerResume(ControlServer::SessionId session);
+  void AnswerStatus(ControlServer::SessionId session, const GatheredStatus& gathered);
+  StatusFacts GatherFacts(const GatheredStatus& gathered) const;
+  std::string DescribeState() const;
+
+  void OnStopSignal();
+  void BeginStop(const std::string& why);
+  void AdvanceStop();
+  void EnterPhase(StopPhase phase);
+  StopFacts LookForStop() const;
+  void AskToStop(shm::Role role);
+  bool AllInState(shm::Role role, std::initializer_list<WorkerState> states) const;
+  void ReopenLogs();
+
+  uint64_t CountBuffered() const;
+  uint64_t CountOverflow() const;
+  int SayLastWords();
+
+  Instance instance_;
+  shm::Segment segment_;
+  EventLoop loop_;
+  WorkerHost host_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  StatusGatherer gatherer_;
+  Pauser pauser_;
+  ControlServer control_;
+  Timer look_;
+  Timer stop_poll_;
+  std::vector<std::unique_ptr<SignalWatcher>> signals_;
+  std::set<std::string> degraded_;  // workers for which it was said
+  std::set<ControlServer::SessionId> awaiting_stop_;
+  StopPhase phase_ = StopPhase::kRunning;
+  int64_t started_ms_;
+  int64_t stop_began_ms_ = 0;
+  bool stop_asked_ = false;
+  bool drain_failed_ = false;  // an intake could not complete its final drain
+};
+
+}  // namespace dory::supervisor

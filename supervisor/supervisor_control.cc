@@ -1,0 +1,93 @@
+// What the supervisor answers to doryctl and dory-status.
+
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/paths.h"
+#include "shm/store.h"
+#include "supervisor/process_facts.h"
+#include "supervisor/supervisor.h"
+
+namespace dory::supervisor {
+
+void Supervisor::OnRequest(ControlServer::SessionId session, const control::Request& request) {
+  switch (request.kind_case()) {
+    case control::Request::kStatus:
+      return gatherer_.Ask([this, session](const GatheredStatus& gathered) { AnswerStatus(session, gathered); });
+    case control::Request::kStop: {
+      control::Response response;
+      response.set_text("stopping");
+      control_.Reply(session, response);
+      awaiting_stop_.insert(session);
+      return BeginStop("doryctl");
+    }
+    case control::Request::kPause: return AnswerPause(session, request.pause());
+    case control::Request::kResume: return AnswerResume(session);
+    case control::Request::KIND_NOT_SET: return control_.ReplyError(session, "a request that this dory does not know");
+  }
+}
+
+void Supervisor::AnswerPause(ControlServer::SessionId session, uint64_t pause_ms) {
+  if (stop_asked_) return control_.ReplyError(session, "Dory is stopping");
+  pauser_.Pause(session, pause_ms, [this, session](const Status& status) {
+    if (!status.ok()) return control_.ReplyError(session, status.message());
+    control::Response response;
+    response.set_segment_folder(instance_.segment_folder);
+    response.set_segment_file(instance_.segment_folder.empty()
+                                  ? "/proc/" + std::to_string(::getpid()) + "/fd/" +
+                                        std::to_string(instance_.segment.get())
+                                  : SegmentFilePath(instance_.config));
+    control_.Reply(session, response);
+  });
+}
+
+void Supervisor::AnswerResume(ControlServer::SessionId session) {
+  if (!pauser_.Resume(session)) return control_.ReplyError(session, "the pause was over already");
+  control_.Reply(session, control::Response());
+}
+
+void Supervisor::AnswerStatus(ControlServer::SessionId session, const GatheredStatus& gathered) {
+  control::Response response;
+  response.set_status_json(MakeStatusJson(GatherFacts(gathered)));
+  control_.Reply(session, response);
+}
+
+StatusFacts Supervisor::GatherFacts(const GatheredStatus& gathered) const {
+  StatusFacts facts;
+  facts.instance = instance_.config.instance;
+  facts.state = DescribeState();
+  facts.config_hash = instance_.config_hash;
+  facts.pid = ::getpid();
+  facts.uptime_s = static_cast<double>(MonotonicMs() - started_ms_) / 1000;
+  facts.answers = gathered.answers;
+  facts.silent = gathered.silent;
+  facts.warnings = instance_.warnings;
+  for (uint32_t lane = 0; lane < segment_.geometry().lanes; ++lane) {
+    const auto* producer = segment_.Get<shm::ProducerPage>(shm::RegionKind::kProducer, lane);
+    const auto* consumer = segment_.Get<shm::ConsumerPage>(shm::RegionKind::kConsumer, lane);
+    const uint64_t head = shm::Load(consumer->head);  // before tail, which only grows
+    facts.lanes.push_back({shm::ReadBooks(segment_, lane), segment_.geometry().ring_size,
+                           shm::Load(producer->tail) - head, segment_.geometry().pool_size,
+                           shm::Load(producer->overflow_in) - shm::Load(producer->overflow_out)});
+  }
+  for (const auto& worker : workers_) {
+    const ProcessFacts process = ReadProcessFacts(worker->pid()).value_or(ProcessFacts{});
+    facts.workers.push_back({worker->name(), worker->pid(), std::string(NameOf(worker->state())),
+                             worker->generation(), worker->deaths().total(),
+                             worker->deaths().IsDegraded(MonotonicMs()), process.cpu_s, process.rss_bytes});
+  }
+  return facts;
+}
+
+std::string Supervisor::DescribeState() const {
+  if (stop_asked_) return "stopping";
+  bool all_up = true;
+  for (const auto& worker : workers_) {
+    if (worker->state() == WorkerState::kParked || worker->deaths().IsDegraded(MonotonicMs())) return "degraded";
+    all_up = all_up && worker->state() == WorkerState::kUp;
+  }
+  return all_up ? "up" : "starting";
+}
+
+}  // namespace dory::supervisor
