@@ -101,6 +101,7 @@ uint32_t ExtendByTables(uint32_t crc, ByteSpan bytes) {
   for (; left >= 8; left -= 8, at += 8) {
     const uint64_t word = LoadLittleEndian64(at) ^ state;
     state = 0;
+#pragma GCC unroll 8
     for (unsigned k = 0; k < 8; ++k) state ^= kSlices[7 - k][(word >> (8 * k)) & 0xff];
   }
   for (; left > 0; --left) state = StepByte(state, *at++);

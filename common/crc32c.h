@@ -18,7 +18,7 @@ uint32_t Crc32c(ByteSpan bytes);
 // The crc of A followed by `bytes`, given `crc` of A.
 uint32_t Crc32cExtend(uint32_t crc, ByteSpan bytes);
 
-// The crc of A followed by B, given those of A and B and B's length. Some 100 ns, whatever the length.
+// The crc of A followed by B, given those of A and B and B's length. A fraction of a µs.
 uint32_t Crc32cCombine(uint32_t crc1, uint32_t crc2, uint64_t len2);
 
 // The single paths, so that a test can compare them.

@@ -1,7 +1,7 @@
 // InitProducerId: an identity under which a broker recognises batches it already has.
 //
 // Source: the Kafka protocol guide, API key 22; KIP-98, and KIP-360 for version 3. Always without a
-// transactional id: any broker answers, with a new id, or an epoch above the one given.
+// transactional id, where brokers (seen: 0.11 to 4.3) give a new id with epoch 0 whatever is sent along.
 
 #pragma once
 

@@ -1,0 +1,165 @@
+#include "kafka_worker/protocol/metadata.h"
+
+#include "tests/unit/kafka_worker/protocol/responses.h"
+
+namespace dory::kafka::protocol {
+namespace {
+
+constexpr VersionRange kSpoken = FindApi(Api::kMetadata).spoken;
+constexpr int32_t kLeaderEpoch = 40;
+
+void PutNodes(int32_t count, Writer* writer) {
+  writer->PutArrayCount(static_cast<size_t>(count));
+  for (int32_t node = 0; node < count; ++node) writer->Put<int32_t>(node);
+}
+
+void PutPartition(int32_t partition, int16_t version, Writer* writer) {
+  writer->Put<int16_t>(partition == 1 ? 5 : 0);
+  writer->Put<int32_t>(partition);
+  writer->Put<int32_t>(partition == 1 ? -1 : partition + 10);
+  if (version >= 7) writer->Put<int32_t>(kLeaderEpoch + partition);
+  PutNodes(3, writer);
+  PutNodes(2, writer);
+  if (version >= 5) PutNodes(1, writer);
+  PutUnknownTag(writer);
+}
+
+void PutTopic(std::string_view name, int32_t partitions, int16_t version, Writer* writer) {
+  writer->Put<int16_t>(partitions == 0 ? 3 : 0);
+  writer->PutString(name);
+  if (version >= 10) writer->PutRaw(Bytes(16, std::byte{0x5a}));
+  writer->PutBool(name == "__internal");
+  writer->PutArrayCount(static_cast<size_t>(partitions));
+  for (int32_t partition = 0; partition < partitions; ++partition) {
+    PutPartition(partition, version, writer);
+  }
+  if (version >= 8) writer->Put<int32_t>(0);
+  PutUnknownTag(writer);
+}
+
+void PutBroker(int32_t id, std::string_view host, Writer* writer) {
+  writer->Put<int32_t>(id);
+  writer->PutString(host);
+  writer->Put<int32_t>(9092 + id);
+  writer->PutNullableString(id == 0 ? std::optional<std::string_view>("rack") : std::nullopt);
+  PutUnknownTag(writer);
+}
+
+Bytes MakeResponse(int16_t version, int32_t partitions) {
+  Bytes out;
+  Writer writer(&out, IsFlexible(Api::kMetadata, version));
+  if (version >= 3) writer.Put<int32_t>(55);
+  writer.PutArrayCount(2);
+  PutBroker(0, "host.example", &writer);
+  PutBroker(1, "::1", &writer);
+  if (version >= 2) writer.PutNullableString("cluster");
+  writer.Put<int32_t>(1);
+  writer.PutArrayCount(3);
+  PutTopic("some.topic", partitions, version, &writer);
+  PutTopic("missing", 0, version, &writer);
+  PutTopic("__internal", 1, version, &writer);
+  if (version >= 8 && version <= 10) writer.Put<int32_t>(0);
+  PutUnknownTag(&writer);
+  return out;
+}
+
+void CheckTopics(const std::vector<MetadataTopic>& topics, int16_t version) {
+  ASSERT_EQ(topics.size(), 3u);
+  EXPECT_EQ(topics[0].name, "some.topic");
+  EXPECT_EQ(topics[0].id[15], version >= 10 ? std::byte{0x5a} : std::byte{0});
+  ASSERT_EQ(topics[0].partitions.size(), 3u);
+  EXPECT_EQ(topics[0].partitions[1].leader, -1);
+  EXPECT_EQ(topics[0].partitions[1].error_code, 5);
+  EXPECT_EQ(topics[0].partitions[2].partition, 2);
+  EXPECT_EQ(topics[0].partitions[2].leader, 12);
+  EXPECT_EQ(topics[0].partitions[2].leader_epoch, version >= 7 ? kLeaderEpoch + 2 : -1);
+  EXPECT_EQ(topics[1].error_code, 3);
+  EXPECT_FALSE(topics[1].is_internal);
+  EXPECT_TRUE(topics[2].is_internal);
+}
+
+TEST(MetadataTest, DecodesAllVersions) {
+  for (int16_t version = kSpoken.lowest; version <= kSpoken.highest; ++version) {
+    const Bytes body = MakeResponse(version, 3);
+    const auto response = DecodeMetadataResponse(version, body);
+    ASSERT_TRUE(response.ok()) << response.status().message();
+    EXPECT_EQ(response.value().throttle_time_ms, version >= 3 ? 55 : 0);
+    ASSERT_EQ(response.value().brokers.size(), 2u);
+    EXPECT_EQ(response.value().brokers[1].host, "::1");
+    EXPECT_EQ(response.value().brokers[1].port, 9093);
+    EXPECT_EQ(response.value().cluster_id, version >= 2 ? "cluster" : "");
+    EXPECT_EQ(response.value().controller_id, 1);
+    CheckTopics(response.value().topics, version);
+    ExpectOnlyTheWholeDecodes(DecodeMetadataResponse, version, body);
+    SurviveAnyChangedByte(DecodeMetadataResponse, version, body);
+  }
+}
+
+TEST(MetadataTest, DecodesFiftyThousandPartitions) {
+  const Bytes body = MakeResponse(12, 50000);
+  const auto response = DecodeMetadataResponse(12, body);
+  ASSERT_TRUE(response.ok()) << response.status().message();
+  ASSERT_EQ(response.value().topics[0].partitions.size(), 50000u);
+  EXPECT_EQ(response.value().topics[0].partitions.back().leader, 50009);
+}
+
+TEST(MetadataTest, ATopicNameMayBeNullFromVersion12On) {
+  for (int16_t version : std::initializer_list<int16_t>{11, 12}) {
+    Bytes body;
+    Writer writer(&body, true);
+    writer.Put<int32_t>(0);
+    writer.PutArrayCount(0);
+    writer.PutNullableString(std::nullopt);
+    writer.Put<int32_t>(-1);
+    writer.PutArrayCount(1);
+    writer.Put<int16_t>(100);
+    writer.PutNullableString(std::nullopt);
+    writer.PutRaw(Bytes(16));
+    writer.PutBool(false);
+    writer.PutArrayCount(0);
+    writer.Put<int32_t>(0);
+    writer.PutNoTags();
+    writer.PutNoTags();
+    EXPECT_EQ(DecodeMetadataResponse(version, body).ok(), version == 12);
+  }
+}
+
+// What stands behind the header of a request for `topics`.
+void CheckRequest(int16_t version, const std::vector<std::string_view>& topics) {
+  const bool flexible = IsFlexible(Api::kMetadata, version);
+  const Bytes out = EncodeMetadataRequest({version, 1, "c"}, {topics, true});
+  Reader reader(ByteSpan(out).subspan(flexible ? 16 : 15), flexible);
+  ASSERT_EQ(reader.ReadArrayCount(1), topics.size());
+  for (std::string_view topic : topics) {
+    if (version >= 10) reader.ReadRaw(16);
+    EXPECT_EQ(reader.ReadString(), topic);
+    reader.SkipTags();
+  }
+  if (version >= 4) {
+    EXPECT_TRUE(reader.ReadBool());
+  }
+  if (version >= 8 && version <= 10) {
+    EXPECT_FALSE(reader.ReadBool());
+  }
+  if (version >= 8) {
+    EXPECT_FALSE(reader.ReadBool());
+  }
+  reader.SkipTags();
+  EXPECT_TRUE(reader.Finish("request", version).ok()) << version;
+}
+
+TEST(MetadataTest, EncodesAllVersions) {
+  for (int16_t version = kSpoken.lowest; version <= kSpoken.highest; ++version) {
+    CheckRequest(version, {"a", "some.topic"});
+    CheckRequest(version, {});
+  }
+}
+
+// Null would ask for every topic of the cluster.
+TEST(MetadataTest, NoTopicIsAnEmptyListNotNull) {
+  EXPECT_EQ(LoadBigEndian<int32_t>(EncodeMetadataRequest({1, 1, "c"}, {}).data() + 15), 0);
+  EXPECT_EQ(EncodeMetadataRequest({12, 1, "c"}, {})[16], std::byte{1});
+}
+
+}  // namespace
+}  // namespace dory::kafka::protocol

@@ -1,0 +1,135 @@
+#include "kafka_worker/protocol/produce.h"
+#include "tests/unit/kafka_worker/protocol/responses.h"
+
+namespace dory::kafka::protocol {
+namespace {
+
+constexpr VersionRange kSpoken = FindApi(Api::kProduce).spoken;
+
+void PutRecordErrors(Writer* writer) {
+  writer->PutArrayCount(2);
+  writer->Put<int32_t>(4);
+  writer->PutNullableString("bad timestamp");
+  PutUnknownTag(writer);
+  writer->Put<int32_t>(6);
+  writer->PutNullableString(std::nullopt);
+  PutUnknownTag(writer);
+}
+
+// A tag of its own and one of eight bytes: leader 3, epoch 9.
+void PutLeaderTag(Writer* writer) {
+  writer->PutUnsignedVarint(2);
+  writer->PutUnsignedVarint(0);
+  writer->PutUnsignedVarint(9);
+  writer->Put<int32_t>(3);
+  writer->Put<int32_t>(9);
+  writer->PutNoTags();
+  writer->PutUnsignedVarint(44);
+  writer->PutUnsignedVarint(0);
+}
+
+void PutEndpointsTag(Writer* writer) {
+  Bytes field;
+  Writer endpoints(&field, true);
+  endpoints.PutArrayCount(1);
+  endpoints.Put<int32_t>(3);
+  endpoints.PutString("leader.example");
+  endpoints.Put<int32_t>(9095);
+  endpoints.PutNullableString(std::nullopt);
+  endpoints.PutNoTags();
+  writer->PutUnsignedVarint(1);
+  writer->PutUnsignedVarint(0);
+  writer->PutUnsignedVarint(field.size());
+  writer->PutRaw(field);
+}
+
+void PutPartition(int32_t partition, int16_t error_code, int16_t version, Writer* writer) {
+  writer->Put<int32_t>(partition);
+  writer->Put<int16_t>(error_code);
+  writer->Put<int64_t>(error_code == 0 ? 1000 + partition : -1);
+  writer->Put<int64_t>(-1);
+  if (version >= 5) writer->Put<int64_t>(500);
+  if (version >= 8 && error_code == 87) {
+    PutRecordErrors(writer);
+    writer->PutNullableString("refused");
+  } else if (version >= 8) {
+    writer->PutArrayCount(0);
+    writer->PutNullableString(std::nullopt);
+  }
+  if (version >= 10 && error_code == 6) {
+    PutLeaderTag(writer);
+  } else {
+    PutUnknownTag(writer);
+  }
+}
+
+Bytes MakeResponse(int16_t version) {
+  Bytes out;
+  Writer writer(&out, IsFlexible(Api::kProduce, version));
+  writer.PutArrayCount(2);
+  writer.PutString("first");
+  writer.PutArrayCount(2);
+  PutPartition(0, 0, version, &writer);
+  PutPartition(1, 87, version, &writer);
+  PutUnknownTag(&writer);
+  writer.PutString("second");
+  writer.PutArrayCount(1);
+  PutPartition(8, 6, version, &writer);
+  PutUnknownTag(&writer);
+  writer.Put<int32_t>(250);
+  if (version >= 10) {
+    PutEndpointsTag(&writer);
+  } else {
+    PutUnknownTag(&writer);
+  }
+  return out;
+}
+
+void CheckRefused(const ProducePartitionResult& refused, int16_t version) {
+  EXPECT_EQ(refused.error_code, 87);
+  EXPECT_EQ(refused.base_offset, -1);
+  ASSERT_EQ(refused.record_errors.size(), version >= 8 ? 2u : 0u);
+  EXPECT_EQ(refused.error_message, version >= 8 ? "refused" : "");
+  if (version < 8) return;
+  EXPECT_EQ(refused.record_errors[0].batch_index, 4);
+  EXPECT_EQ(refused.record_errors[0].message, "bad timestamp");
+  EXPECT_EQ(refused.record_errors[1].batch_index, 6);
+  EXPECT_EQ(refused.record_errors[1].message, "");
+}
+
+void CheckHints(const ProduceResponse& response, int16_t version) {
+  const ProducePartitionResult& moved = response.topics[1].partitions[0];
+  EXPECT_EQ(moved.leader_id, version >= 10 ? 3 : -1);
+  EXPECT_EQ(moved.leader_epoch, version >= 10 ? 9 : -1);
+  ASSERT_EQ(response.node_endpoints.size(), version >= 10 ? 1u : 0u);
+  if (version < 10) return;
+  EXPECT_EQ(response.node_endpoints[0].id, 3);
+  EXPECT_EQ(response.node_endpoints[0].host, "leader.example");
+  EXPECT_EQ(response.node_endpoints[0].port, 9095);
+}
+
+TEST(ProduceResponseTest, DecodesAllVersions) {
+  for (int16_t version = kSpoken.lowest; version <= kSpoken.highest; ++version) {
+    const auto result = DecodeProduceResponse(version, MakeResponse(version));
+    ASSERT_TRUE(result.ok()) << result.status().message();
+    const ProduceResponse& response = result.value();
+    EXPECT_EQ(response.throttle_time_ms, 250);
+    ASSERT_EQ(response.topics.size(), 2u);
+    EXPECT_EQ(response.topics[0].name, "first");
+    ASSERT_EQ(response.topics[0].partitions.size(), 2u);
+    EXPECT_EQ(response.topics[0].partitions[0].base_offset, 1000);
+    EXPECT_EQ(response.topics[0].partitions[0].log_start_offset, version >= 5 ? 500 : -1);
+    CheckRefused(response.topics[0].partitions[1], version);
+    CheckHints(response, version);
+  }
+}
+
+TEST(ProduceResponseTest, AnythingButTheWholeIsRefused) {
+  for (int16_t version = kSpoken.lowest; version <= kSpoken.highest; ++version) {
+    ExpectOnlyTheWholeDecodes(DecodeProduceResponse, version, MakeResponse(version));
+    SurviveAnyChangedByte(DecodeProduceResponse, version, MakeResponse(version));
+  }
+}
+
+}  // namespace
+}  // namespace dory::kafka::protocol
