@@ -106,6 +106,7 @@ int Supervisor::SayLastWords() {
   control::Response response;
   response.set_last_words(true);
   response.set_messages_left(left);
+  response.set_nothing_left(left == 0 && overflow == 0 && !drain_failed_);
   std::string text = "everything is delivered";
   if (left > 0 || overflow > 0) {
     text = std::to_string(left) + " messages are left in the buffer" +

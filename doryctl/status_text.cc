@@ -1,0 +1,119 @@
+#include "doryctl/status_text.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "doryctl/text_table.h"
+
+namespace dory::doryctl {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Rows = std::vector<std::vector<std::string>>;
+
+std::string Count(const Json& object, const char* key) {
+  return object.contains(key) && object[key].is_number() ? fmt::format("{}", object[key].get<int64_t>()) : "-";
+}
+
+std::string Text(const Json& object, const char* key) {
+  return object.contains(key) && object[key].is_string() ? object[key].get<std::string>() : "-";
+}
+
+std::string Age(const Json& object) {
+  const Json& age = object["oldest_message_age_s"];
+  return age.is_number() ? FormatSeconds(age.get<double>()) : "-";
+}
+
+std::string HeadLine(const Json& status) {
+  return fmt::format("dory {}, instance {}: {} (pid {}, {}, configuration {})\n", Text(status, "version"),
+                     Text(status, "instance"), Text(status, "state"), Count(status, "pid"),
+                     FormatSeconds(status["uptime_s"].get<double>()), Text(status, "config_hash"));
+}
+
+std::string Reasons(const char* title, const Json& reasons) {
+  std::string text;
+  for (const auto& [reason, count] : reasons.items()) {
+    if (count.get<uint64_t>() != 0) text += fmt::format("{} {}", text.empty() ? "" : ",", reason) + fmt::format(" {}", count.get<uint64_t>());
+  }
+  return text.empty() ? "" : fmt::format("{} by reason:{}\n", title, text);
+}
+
+std::string Books(const Json& status) {
+  Rows rows(2);
+  for (const auto& [name, count] : status["books"].items()) {
+    rows[0].push_back(name);
+    rows[1].push_back(fmt::format("{}", count.get<uint64_t>()));
+  }
+  return FormatTable(rows) + Reasons("rejected", status["rejected_by"]) + Reasons("discarded", status["discarded_by"]);
+}
+
+std::string Buffer(const Json& status) {
+  const Json& buffer = status["buffer"];
+  const Json& pool_used = buffer["pool_used"];
+  return FormatTable({{"buffer", "used", "of"},
+                      {"ring", FormatBytes(buffer["ring_used"].get<uint64_t>()),
+                       FormatBytes(buffer["ring_bytes"].get<uint64_t>())},
+                      {"pool", pool_used.is_number() ? FormatBytes(pool_used.get<uint64_t>()) : "-",
+                       FormatBytes(buffer["pool_bytes"].get<uint64_t>())}}) +
+         fmt::format("oldest message: {}\n", Age(status));
+}
+
+std::string Workers(const Json& status) {
+  Rows rows = {{"worker", "state", "pid", "generation", "deaths", "cpu", "memory"}};
+  for (const Json& worker : status["workers"]) {
+    rows.push_back({Text(worker, "name"), Text(worker, "state") + (worker["degraded"] == true ? " (degraded)" : ""),
+                    Count(worker, "pid"), Count(worker, "generation"), Count(worker, "deaths"),
+                    FormatSeconds(worker["cpu_s"].get<double>()), FormatBytes(worker["rss_bytes"].get<uint64_t>())});
+  }
+  return FormatTable(rows);
+}
+
+std::string Brokers(const Json& status) {
+  if (!status.contains("brokers")) return "";
+  Rows rows = {{"broker", "address", "state", "requests", "in flight"}};
+  for (const Json& broker : status["brokers"]) {
+    rows.push_back({Count(broker, "id"), Text(broker, "address"), Text(broker, "state"), Count(broker, "requests"),
+                    Count(broker, "in_flight")});
+  }
+  return "\n" + FormatTable(rows);
+}
+
+std::string Topics(const Json& status) {
+  if (status["topics"].empty()) return "";
+  Rows rows = {{"topic", "received", "rejected", "delivered", "discarded", "buffered", "partitions", "oldest"}};
+  for (const Json& topic : status["topics"]) {
+    rows.push_back({Text(topic, "name"), Count(topic, "received"), Count(topic, "rejected"),
+                    Count(topic, "delivered"), Count(topic, "discarded"), Count(topic, "buffered"),
+                    Count(topic, "partitions"), Age(topic)});
+  }
+  return "\n" + FormatTable(rows);
+}
+
+std::string Warnings(const Json& status) {
+  std::string text;
+  for (const Json& warning : status["warnings"]) text += "warning: " + Text(warning, "text") + "\n";
+  return text.empty() ? "" : "\n" + text;
+}
+
+}  // namespace
+
+Result<std::string> FormatStatus(const std::string& status_json) {
+  try {
+    const Json status = Json::parse(status_json);
+    return HeadLine(status) + "\n" + Books(status) + "\n" + Buffer(status) + "\n" + Workers(status) +
+           Brokers(status) + Topics(status) + Warnings(status);
+  } catch (const Json::exception& error) {
+    return Status::Error(std::string("a status that can't be read: ") + error.what());
+  }
+}
+
+Result<std::string> IndentJson(const std::string& json) {
+  try {
+    return Json::parse(json).dump(2) + "\n";
+  } catch (const Json::exception& error) {
+    return Status::Error(std::string("JSON that can't be read: ") + error.what());
+  }
+}
+
+}  // namespace dory::doryctl
