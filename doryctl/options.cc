@@ -34,6 +34,7 @@ std::optional<Options> ParseOptions(int argc, const char* const* argv, int* exit
   app.add_option("--run-dir", options.run_dir, "Its run_dir")->type_name("DIR")->excludes(config)->capture_default_str();
   app.set_version_flag("--version", std::string("doryctl " DORY_VERSION));
   app.require_subcommand(1);
+  app.fallthrough();  // --config may stand behind the command as well
   app.footer(kExitStatus);
   AddCommands(&app, &options);
   try {

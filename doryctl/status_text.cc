@@ -13,58 +13,59 @@ using Json = nlohmann::ordered_json;
 using Rows = std::vector<std::vector<std::string>>;
 
 std::string Count(const Json& object, const char* key) {
-  return object.contains(key) && object[key].is_number() ? fmt::format("{}", object[key].get<int64_t>()) : "-";
+  return object.contains(key) && object.at(key).is_number() ? fmt::format("{}", object.at(key).get<int64_t>()) : "-";
 }
 
 std::string Text(const Json& object, const char* key) {
-  return object.contains(key) && object[key].is_string() ? object[key].get<std::string>() : "-";
+  return object.contains(key) && object.at(key).is_string() ? object.at(key).get<std::string>() : "-";
 }
 
 std::string Age(const Json& object) {
-  const Json& age = object["oldest_message_age_s"];
+  const Json& age = object.at("oldest_message_age_s");
   return age.is_number() ? FormatSeconds(age.get<double>()) : "-";
 }
 
 std::string HeadLine(const Json& status) {
   return fmt::format("dory {}, instance {}: {} (pid {}, {}, configuration {})\n", Text(status, "version"),
                      Text(status, "instance"), Text(status, "state"), Count(status, "pid"),
-                     FormatSeconds(status["uptime_s"].get<double>()), Text(status, "config_hash"));
+                     FormatSeconds(status.at("uptime_s").get<double>()), Text(status, "config_hash"));
 }
 
 std::string Reasons(const char* title, const Json& reasons) {
   std::string text;
   for (const auto& [reason, count] : reasons.items()) {
-    if (count.get<uint64_t>() != 0) text += fmt::format("{} {}", text.empty() ? "" : ",", reason) + fmt::format(" {}", count.get<uint64_t>());
+    if (count.get<uint64_t>() == 0) continue;
+    text += fmt::format("{} {} {}", text.empty() ? "" : ",", reason, count.get<uint64_t>());
   }
   return text.empty() ? "" : fmt::format("{} by reason:{}\n", title, text);
 }
 
 std::string Books(const Json& status) {
   Rows rows(2);
-  for (const auto& [name, count] : status["books"].items()) {
+  for (const auto& [name, count] : status.at("books").items()) {
     rows[0].push_back(name);
     rows[1].push_back(fmt::format("{}", count.get<uint64_t>()));
   }
-  return FormatTable(rows) + Reasons("rejected", status["rejected_by"]) + Reasons("discarded", status["discarded_by"]);
+  return FormatTable(rows) + Reasons("rejected", status.at("rejected_by")) + Reasons("discarded", status.at("discarded_by"));
 }
 
 std::string Buffer(const Json& status) {
-  const Json& buffer = status["buffer"];
-  const Json& pool_used = buffer["pool_used"];
+  const Json& buffer = status.at("buffer");
+  const Json& pool_used = buffer.at("pool_used");
   return FormatTable({{"buffer", "used", "of"},
-                      {"ring", FormatBytes(buffer["ring_used"].get<uint64_t>()),
-                       FormatBytes(buffer["ring_bytes"].get<uint64_t>())},
+                      {"ring", FormatBytes(buffer.at("ring_used").get<uint64_t>()),
+                       FormatBytes(buffer.at("ring_bytes").get<uint64_t>())},
                       {"pool", pool_used.is_number() ? FormatBytes(pool_used.get<uint64_t>()) : "-",
-                       FormatBytes(buffer["pool_bytes"].get<uint64_t>())}}) +
+                       FormatBytes(buffer.at("pool_bytes").get<uint64_t>())}}) +
          fmt::format("oldest message: {}\n", Age(status));
 }
 
 std::string Workers(const Json& status) {
   Rows rows = {{"worker", "state", "pid", "generation", "deaths", "cpu", "memory"}};
-  for (const Json& worker : status["workers"]) {
-    rows.push_back({Text(worker, "name"), Text(worker, "state") + (worker["degraded"] == true ? " (degraded)" : ""),
+  for (const Json& worker : status.at("workers")) {
+    rows.push_back({Text(worker, "name"), Text(worker, "state") + (worker.at("degraded") == true ? " (degraded)" : ""),
                     Count(worker, "pid"), Count(worker, "generation"), Count(worker, "deaths"),
-                    FormatSeconds(worker["cpu_s"].get<double>()), FormatBytes(worker["rss_bytes"].get<uint64_t>())});
+                    FormatSeconds(worker.at("cpu_s").get<double>()), FormatBytes(worker.at("rss_bytes").get<uint64_t>())});
   }
   return FormatTable(rows);
 }
@@ -72,7 +73,7 @@ std::string Workers(const Json& status) {
 std::string Brokers(const Json& status) {
   if (!status.contains("brokers")) return "";
   Rows rows = {{"broker", "address", "state", "requests", "in flight"}};
-  for (const Json& broker : status["brokers"]) {
+  for (const Json& broker : status.at("brokers")) {
     rows.push_back({Count(broker, "id"), Text(broker, "address"), Text(broker, "state"), Count(broker, "requests"),
                     Count(broker, "in_flight")});
   }
@@ -80,9 +81,9 @@ std::string Brokers(const Json& status) {
 }
 
 std::string Topics(const Json& status) {
-  if (status["topics"].empty()) return "";
+  if (status.at("topics").empty()) return "";
   Rows rows = {{"topic", "received", "rejected", "delivered", "discarded", "buffered", "partitions", "oldest"}};
-  for (const Json& topic : status["topics"]) {
+  for (const Json& topic : status.at("topics")) {
     rows.push_back({Text(topic, "name"), Count(topic, "received"), Count(topic, "rejected"),
                     Count(topic, "delivered"), Count(topic, "discarded"), Count(topic, "buffered"),
                     Count(topic, "partitions"), Age(topic)});
@@ -92,7 +93,7 @@ std::string Topics(const Json& status) {
 
 std::string Warnings(const Json& status) {
   std::string text;
-  for (const Json& warning : status["warnings"]) text += "warning: " + Text(warning, "text") + "\n";
+  for (const Json& warning : status.at("warnings")) text += "warning: " + Text(warning, "text") + "\n";
   return text.empty() ? "" : "\n" + text;
 }
 
