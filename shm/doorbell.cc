@@ -8,6 +8,9 @@
 
 namespace dory::shm {
 
+DoorbellSleeper::DoorbellSleeper(uint64_t* word, int event_fd)
+    : word_(word), event_fd_(event_fd), asleep_((Load(*word) & 1) != 0) {}
+
 void DoorbellSleeper::PrepareSleep() {
   if (!asleep_) Store(*word_, Load(*word_) | 1);
   asleep_ = true;

@@ -20,7 +20,8 @@ namespace dory::shm {
 
 class DoorbellSleeper {
  public:
-  DoorbellSleeper(uint64_t* word, int event_fd) : word_(word), event_fd_(event_fd) {}
+  // A word that an earlier life left odd is made even by the first CancelSleep.
+  DoorbellSleeper(uint64_t* word, int event_fd);
 
   // After it the caller looks once more, and only sleeps if there is nothing.
   void PrepareSleep();
@@ -34,7 +35,7 @@ class DoorbellSleeper {
  private:
   uint64_t* word_;
   int event_fd_;
-  bool asleep_ = false;
+  bool asleep_;
 };
 
 class DoorbellWaker {
