@@ -145,8 +145,7 @@ void BrokerConnection::Exchange(Api api, Frame frame, AnswerCallback on_answer) 
 }
 
 void BrokerConnection::Send(Api api, int16_t version, Frame frame, AnswerCallback on_answer) {
-  const int64_t deadline = MonotonicMs() + settings_.request_timeout_ms + kDeadlineGraceMs;
-  exchanges_.push_back({api, version, next_correlation_id_++, deadline, std::move(frame), std::move(on_answer)});
+  exchanges_.push_back({api, version, next_correlation_id_++, std::move(frame), std::move(on_answer)});
   ++requests_;
   if (exchanges_.size() == 1) ArmDeadline();
   if (++unwritten_ == 1) Write();
@@ -237,7 +236,7 @@ void BrokerConnection::ArmDeadline() {
   if (exchanges_.empty()) {
     deadline_.Stop();
   } else {
-    deadline_.StartOnce(std::max<int64_t>(0, exchanges_.front().deadline_ms - MonotonicMs()));
+    deadline_.StartOnce(settings_.request_timeout_ms + kDeadlineGraceMs);
   }
 }
 

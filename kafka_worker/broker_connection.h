@@ -1,7 +1,8 @@
 // One connection to one broker: connect, negotiate versions, exchange requests for answers.
 //
 // Owner: Cluster. Everything is non-blocking and driven by the event loop.
-// Order: a broker answers one connection's requests in the order in which it got them.
+// Order: a broker answers one connection's requests in the order in which it got them, and serves one
+//   at a time: a request's deadline counts from when the one before it was answered.
 // Errors: each exchange's callback is called exactly once: with the answer's body, or with why there is
 //   none (cut connection, deadline, an answer that can't be parsed), and then the connection is down.
 //   A connection that goes down forgets what it had not written: no write refers to any record after it.
@@ -53,6 +54,10 @@ class BrokerConnection {
   bool HasRoom() const { return up() && exchanges_.size() < kMaxExchanges; }
   bool in_backoff(int64_t now_ms) const { return state_ == State::kDown && now_ms < not_before_ms_; }
   int64_t not_before_ms() const { return not_before_ms_; }
+  uint32_t failures() const { return failures_; }  // in a row; each makes the back-off longer
+
+  // For the next of several addresses that stand for the same thing.
+  void InheritFailures(uint32_t failures) { failures_ = failures; }
   size_t in_flight() const { return exchanges_.size(); }
   uint64_t requests() const { return requests_; }
   const HostPort& address() const { return address_; }
@@ -81,7 +86,6 @@ class BrokerConnection {
     protocol::Api api;
     int16_t version;
     int32_t correlation_id;
-    int64_t deadline_ms;
     Frame frame;
     AnswerCallback on_answer;
   };

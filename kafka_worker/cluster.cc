@@ -1,6 +1,7 @@
 #include "kafka_worker/cluster.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "common/clock.h"
@@ -44,9 +45,12 @@ std::unique_ptr<BrokerConnection> Cluster::MakeConnection(const HostPort& addres
     tick_.StartOnce(0);
     callbacks_.on_broker_ready();
   };
-  connection->on_down = [this, name, where = ShowAddress(address)](const Status& why) {
-    LogWarning("{} {}: {}", name, where, why.message());
+  connection->on_down = [this, name, where = ShowAddress(address), raw = connection.get()](const Status& why) {
+    if (std::has_single_bit(raw->failures())) {  // the 1st, 2nd, 4th, 8th in a row ...
+      LogWarning("{} {}: {} (failure {})", name, where, why.message(), raw->failures());
+    }
     RefreshMetadata();
+    callbacks_.on_broker_ready();
   };
   connection->on_room = [this] { callbacks_.on_broker_ready(); };
   return connection;
@@ -79,9 +83,11 @@ void Cluster::ReconnectOrBootstrap() {
   }
   if (bootstrap_ != nullptr && bootstrap_->state() != BrokerConnection::State::kDown) return;
   if (bootstrap_ != nullptr && bootstrap_->in_backoff(now)) return;
+  const uint32_t failures = bootstrap_ == nullptr ? 0 : bootstrap_->failures();
   const HostPort& address = config_.brokers[next_bootstrap_++ % config_.brokers.size()];
   if (bootstrap_ != nullptr) Retire(std::move(bootstrap_), "the next one is tried");
   bootstrap_ = MakeConnection(address, "bootstrap");
+  bootstrap_->InheritFailures(failures);
   bootstrap_->Connect(now);
 }
 
@@ -181,7 +187,8 @@ void Cluster::FindStoredProducerId() {
   if (count > 0) producer_index_ = static_cast<int>(count) - 1;
 }
 
-void Cluster::RenewProducerId() {
+void Cluster::RenewProducerId(int producer_index) {
+  if (producer_index != producer_index_) return;
   producer_index_ = -1;
   tick_.StartOnce(0);
 }
@@ -193,7 +200,6 @@ void Cluster::RequestProducerId(BrokerConnection& connection) {
     producer_id_not_before_ms_ = MonotonicMs() + kIdleTickMs;
     return;
   }
-  offers_init_producer_id_3_ = *version >= 3;
   producer_id_under_way_ = true;
   const protocol::RequestHeader header = connection.NextHeader(Api::kInitProducerId);
   connection.Exchange(Api::kInitProducerId, Frame::Of(protocol::EncodeInitProducerIdRequest(header, {})),
@@ -216,16 +222,27 @@ void Cluster::OnProducerId(int16_t version, const Result<ByteSpan>& body) {
   callbacks_.on_producer_id();
 }
 
+bool Cluster::IsStillSent(uint64_t producer_number) const {
+  for (shm::BatchId id = 0; id < memory_.pool.block_count(); ++id) {
+    const shm::BatchDescriptor& batch = memory_.pool.descriptor(id);
+    if (static_cast<shm::BatchState>(batch.word.state) == shm::BatchState::kSent &&
+        batch.producer_index == static_cast<uint16_t>(producer_number)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // The entry is whole before the count makes it the one in use. The table is a ring of the last ones:
 // an older id is still needed only while a batch of it is SENT.
 void Cluster::StoreProducerId(int64_t id, int16_t epoch) {
   const uint64_t count = shm::Load(memory_.producer_ids->count);
-  if (count == shm::kProducerIdRoom) {
-    LogError("no room for producer id {}: {} are in the segment", id, count);
+  if (count >= shm::kProducerIdRoom && IsStillSent(count - shm::kProducerIdRoom)) {
+    LogError("no room for producer id {}: batches of the oldest one are not settled yet", id);
     producer_id_not_before_ms_ = MonotonicMs() + kIdleTickMs;
     return;
   }
-  shm::ProducerId& entry = memory_.producer_ids->ids[count];
+  shm::ProducerId& entry = memory_.ProducerOf(count);
   const size_t size = std::min(cluster_id_.size(), sizeof(entry.cluster_id));
   shm::Store(entry.id, id);
   shm::Store(entry.epoch, epoch);
@@ -255,7 +272,7 @@ void Cluster::FillStatus(control::WorkerStatus* status) const {
     if (known.listed || known.connection != nullptr) add(id, known.address, known.connection.get());
   }
   if (bootstrap_ != nullptr) add(-1, bootstrap_->address(), bootstrap_.get());
-  if (producer_index_ >= 0) status->set_producer_id(memory_.producer_ids->ids[producer_index_].id);
+  if (producer_index_ >= 0) status->set_producer_id(memory_.ProducerOf(static_cast<uint64_t>(producer_index_)).id);
 }
 
 }  // namespace dory::kafka

@@ -28,7 +28,7 @@ struct ClusterCallbacks {
   std::function<std::vector<std::string>()> list_topics;  // those in use
   std::function<void(const protocol::MetadataResponse&)> on_metadata;
   std::function<void()> on_producer_id;
-  std::function<void()> on_broker_ready;  // a connection came up, or has room again
+  std::function<void()> on_broker_ready;  // a connection came up, went down, or has room again
 };
 
 class Cluster {
@@ -44,10 +44,9 @@ class Cluster {
   // The producer id for new batches: an index into the segment's producer ids; none yet: -1.
   int ProducerIndex() const { return producer_index_; }
 
-  // Somebody else uses ours, or its epochs are used up.
-  void RenewProducerId();
+  // Somebody else uses this one, or its epochs are used up. Nothing to do where there is a newer one.
+  void RenewProducerId(int producer_index);
 
-  bool offers_init_producer_id_3() const { return offers_init_producer_id_3_; }
   void FillStatus(control::WorkerStatus* status) const;
 
  private:
@@ -69,6 +68,7 @@ class Cluster {
   void OnProducerId(int16_t version, const Result<ByteSpan>& body);
   void StoreProducerId(int64_t id, int16_t epoch);
   void FindStoredProducerId();
+  bool IsStillSent(uint64_t producer_number) const;
   bool NeedsProducerId() const { return producer_index_ < 0; }
 
   EventLoop& loop_;
@@ -92,7 +92,6 @@ class Cluster {
   bool producer_id_under_way_ = false;
   int64_t producer_id_not_before_ms_ = 0;
   uint32_t producer_id_failures_ = 0;
-  bool offers_init_producer_id_3_ = false;
   std::minstd_rand random_;
 };
 

@@ -43,7 +43,7 @@ uint32_t ExtendCrc(uint32_t crc, std::span<const ByteSpan> pieces) {
 }  // namespace
 
 // One record on its way: from the ring, or from a waiting batch.
-struct Drain::Item {
+struct Drain::Arrival {
   shm::MessageView message;
   ByteSpan bytes;     // whole, as in the ring
   uint64_t position;  // ring position after it
@@ -68,7 +68,8 @@ Topic& Drain::TopicOf(uint32_t row) {
 bool Drain::Accepts(const BatchQueue& queue, uint64_t size, uint64_t limit) const {
   if (queue.empty()) return false;
   const shm::BatchDescriptor& batch = memory_.pool.descriptor(queue.back());
-  return batch.word.first == 0 && batch.commit.count < shm::kMaxBatchRecords &&
+  const bool open = static_cast<shm::BatchState>(batch.word.state) == shm::BatchState::kOpen;
+  return open && batch.word.first == 0 && batch.commit.count < shm::kMaxBatchRecords &&
          (batch.commit.bytes + size <= limit || batch.commit.count == 0);
 }
 
@@ -86,8 +87,8 @@ BatchId Drain::OpenFor(Topic& topic, BatchQueue& queue, const shm::NewBatch& bat
   return id;
 }
 
-Drain::Placed Drain::PlaceRouted(Topic& topic, const Item& item, int64_t now_ms) {
-  const Route route = ChooseRoute(item.message.header, topic.partitions.size());
+Drain::Placed Drain::PlaceRouted(Topic& topic, const Arrival& arrival, int64_t now_ms) {
+  const Route route = ChooseRoute(arrival.message.header, topic.partitions.size());
   const bool keyed = route.kind == shm::BatchKind::kKey;
   uint32_t row = shm::kNoIndex;
   if (keyed) {
@@ -96,24 +97,24 @@ Drain::Placed Drain::PlaceRouted(Topic& topic, const Item& item, int64_t now_ms)
       partition.row = topics_.EnsurePartitionRow(topic.row, static_cast<int32_t>(route.partition));
     }
     row = partition.row;
-    if (row == shm::kNoIndex) return item.from_ring ? PlaceWaiting(topic, item) : Placed::kFull;
+    if (row == shm::kNoIndex) return arrival.from_ring ? PlaceWaiting(topic, arrival) : Placed::kFull;
   }
   BatchQueue& queue = keyed ? topic.partitions[route.partition].keyed : topic.any;
 
-  const uint64_t most = item.bytes.size() + protocol::kMaxRecordOverhead;
+  const uint64_t most = arrival.bytes.size() + protocol::kMaxRecordOverhead;
   const bool fits = Accepts(queue, most, kBatchBytesLimit);
   const BatchId target = fits ? queue.back() : shm::kNoIndex;
-  if (!HasRoom(target, most, item.from_ring)) return Placed::kFull;
-  const int64_t timestamp = item.message.header.timestamp_ms;
+  if (!HasRoom(target, most, arrival.from_ring)) return Placed::kFull;
+  const int64_t timestamp = arrival.message.header.timestamp_ms;
   const BatchId id = fits ? target
-                          : OpenFor(topic, queue, {route.kind, topic.row, row, timestamp, item.received_boottime_ns}, now_ms);
+                          : OpenFor(topic, queue, {route.kind, topic.row, row, timestamp, arrival.received_boottime_ns}, now_ms);
 
   const shm::BatchDescriptor& batch = memory_.pool.descriptor(id);
-  const protocol::RecordPieces record(MakeRecord(item.message, batch.base_timestamp, batch.commit.count));
+  const protocol::RecordPieces record(MakeRecord(arrival.message, batch.base_timestamp, batch.commit.count));
   shm::BatchEnd end = memory_.pool.End(id);
   const ByteSpan staged = memory_.pool.Stage(id, record.pieces());
   end.crc = staged.empty() ? ExtendCrc(end.crc, record.pieces()) : Crc32cExtend(end.crc, staged);
-  end.position = item.position;
+  end.position = arrival.position;
   end.max_timestamp = std::max(end.max_timestamp, timestamp);
   memory_.pool.Commit(id, record.size(), end);
   if (batch.commit.bytes >= static_cast<uint64_t>(topic.config.batch_bytes) ||
@@ -123,33 +124,33 @@ Drain::Placed Drain::PlaceRouted(Topic& topic, const Item& item, int64_t now_ms)
   return Placed::kYes;
 }
 
-Drain::Placed Drain::PlaceWaiting(Topic& topic, const Item& item) {
-  assert(item.from_ring);
-  const bool fits = Accepts(topic.waiting, item.bytes.size(), kWaitingBatchBytes);
+Drain::Placed Drain::PlaceWaiting(Topic& topic, const Arrival& arrival) {
+  assert(arrival.from_ring);
+  const bool fits = Accepts(topic.waiting, arrival.bytes.size(), kWaitingBatchBytes);
   const BatchId target = fits ? topic.waiting.back() : shm::kNoIndex;
-  if (!HasRoom(target, item.bytes.size(), true)) return Placed::kFull;
+  if (!HasRoom(target, arrival.bytes.size(), true)) return Placed::kFull;
   BatchId id = target;
   if (!fits) {
-    id = memory_.pool.Open({shm::BatchKind::kWaiting, topic.row, shm::kNoIndex, 0, item.received_boottime_ns});
+    id = memory_.pool.Open({shm::BatchKind::kWaiting, topic.row, shm::kNoIndex, 0, arrival.received_boottime_ns});
     topic.waiting.push_back(id);
   }
-  const ByteSpan pieces[] = {item.bytes};
+  const ByteSpan pieces[] = {arrival.bytes};
   memory_.pool.Stage(id, pieces);
   shm::BatchEnd end = memory_.pool.End(id);
-  end.position = item.position;
-  memory_.pool.Commit(id, item.bytes.size(), end);
+  end.position = arrival.position;
+  memory_.pool.Commit(id, arrival.bytes.size(), end);
   return Placed::kYes;
 }
 
-Drain::Placed Drain::Place(const Item& item, int64_t now_ms) {
-  Topic& topic = TopicOf(item.message.header.topic_row);
+Drain::Placed Drain::Place(const Arrival& arrival, int64_t now_ms) {
+  Topic& topic = TopicOf(arrival.message.header.topic_row);
   if (topic.given_up) {
     uint64_t* counters = memory_.books[topic.row].discarded;
-    DiscardOne(&counters[static_cast<size_t>(shm::Discard::kUnknownTopic)], 1, item.position);
+    DiscardOne(&counters[static_cast<size_t>(shm::Discard::kUnknownTopic)], 1, arrival.position);
     return Placed::kYes;
   }
-  if (item.from_ring && (!topic.known || !topic.waiting.empty())) return PlaceWaiting(topic, item);
-  return PlaceRouted(topic, item, now_ms);
+  if (arrival.from_ring && (!topic.known || !topic.waiting.empty())) return PlaceWaiting(topic, arrival);
+  return PlaceRouted(topic, arrival, now_ms);
 }
 
 // C4': the cell makes a discard one commit: its position is what a start goes by, and a start that
@@ -169,8 +170,9 @@ void Drain::DiscardOne(uint64_t* counter, uint64_t records, uint64_t position) {
 }
 
 // How many messages a damaged span had: the ordinal behind it, less what is accounted for before it.
-void Drain::DiscardDamaged(const shm::RingRecord& damaged, uint64_t tail) {
+void Drain::DiscardDamaged(const shm::RingRecord& damaged) {
   const shm::Books books = shm::ReadBooks(memory_.segment, memory_.lane);
+  const uint64_t tail = memory_.ring.Tail();  // after the books: if nothing is behind, they end here
   uint64_t before = books.Delivered() + books.Discarded();
   for (BatchId id = 0; id < memory_.pool.block_count(); ++id) {
     const shm::BatchDescriptor& batch = memory_.pool.descriptor(id);
@@ -201,13 +203,13 @@ PassResult Drain::DrainRing(int64_t now_ms) {
   while (position_ != tail && position_ - start < kPassBytes) {
     const shm::RingRecord record = memory_.ring.ReadAt(position_, tail);  // C1
     if (record.verdict == shm::RingRecord::Verdict::kMessage) {
-      const Item item{record.message, record.bytes, record.end, record.received_boottime_ns, true};
-      if (Place(item, now_ms) == Placed::kFull) {
+      const Arrival arrival{record.message, record.bytes, record.end, record.received_boottime_ns, true};
+      if (Place(arrival, now_ms) == Placed::kFull) {
         result.full = true;
         break;
       }
     } else if (record.verdict == shm::RingRecord::Verdict::kDamaged) {
-      DiscardDamaged(record, tail);
+      DiscardDamaged(record);
     }
     position_ = record.end;
   }
@@ -226,15 +228,15 @@ void Drain::AdvanceWaiting(BatchId id, uint32_t first) {
   DORY_CRASH_POINT("C5.first");
 }
 
-Drain::Item Drain::ReadWaiting(BatchId id, uint64_t offset, const shm::WaitingRecord& place) {
-  Item item{};
-  item.bytes = memory_.pool.Read(id, offset, place.next_offset - offset, &gathered_);
-  item.position = place.position;
+Drain::Arrival Drain::ReadWaiting(BatchId id, uint64_t offset, const shm::WaitingRecord& place) {
+  Arrival arrival{};
+  arrival.bytes = memory_.pool.Read(id, offset, place.next_offset - offset, &gathered_);
+  arrival.position = place.position;
   shm::RecordHeader header;
-  std::memcpy(&header, item.bytes.data(), sizeof(header));
-  item.received_boottime_ns = header.received_boottime_ns;
-  if (!shm::ViewMessage(item.bytes, &item.message)) std::abort();  // it was checked at C1
-  return item;
+  std::memcpy(&header, arrival.bytes.data(), sizeof(header));
+  arrival.received_boottime_ns = header.received_boottime_ns;
+  if (!shm::ViewMessage(arrival.bytes, &arrival.message)) std::abort();  // it was checked at C1
+  return arrival;
 }
 
 PassResult Drain::DrainWaiting(Topic& topic, int64_t now_ms) {
@@ -246,8 +248,8 @@ PassResult Drain::DrainWaiting(Topic& topic, int64_t now_ms) {
     uint32_t first = start;
     while (first < batch.commit.count) {
       const shm::WaitingRecord place = shm::ReadWaitingRecord(memory_.pool, id, topic.waiting_offset);
-      const Item item = ReadWaiting(id, topic.waiting_offset, place);
-      if (Place(item, now_ms) == Placed::kFull) {
+      const Arrival arrival = ReadWaiting(id, topic.waiting_offset, place);
+      if (Place(arrival, now_ms) == Placed::kFull) {
         result.full = true;
         break;
       }

@@ -44,18 +44,18 @@ class Drain {
 
  private:
   enum class Placed { kYes, kFull };
-  struct Item;
+  struct Arrival;
 
-  Placed Place(const Item& record, int64_t now_ms);
-  Placed PlaceRouted(Topic& topic, const Item& record, int64_t now_ms);
-  Placed PlaceWaiting(Topic& topic, const Item& record);
+  Placed Place(const Arrival& arrival, int64_t now_ms);
+  Placed PlaceRouted(Topic& topic, const Arrival& arrival, int64_t now_ms);
+  Placed PlaceWaiting(Topic& topic, const Arrival& arrival);
   void DiscardOne(uint64_t* counter, uint64_t records, uint64_t position);
-  void DiscardDamaged(const shm::RingRecord& record, uint64_t tail);
+  void DiscardDamaged(const shm::RingRecord& damaged);
   Topic& TopicOf(uint32_t row);
   BatchId OpenFor(Topic& topic, BatchQueue& queue, const shm::NewBatch& batch, int64_t now_ms);
   bool Accepts(const BatchQueue& queue, uint64_t size, uint64_t limit) const;
   bool HasRoom(BatchId batch, uint64_t size, bool from_ring) const;
-  Item ReadWaiting(BatchId batch, uint64_t offset, const shm::WaitingRecord& place);
+  Arrival ReadWaiting(BatchId batch, uint64_t offset, const shm::WaitingRecord& place);
   void AdvanceWaiting(BatchId batch, uint32_t first);
 
   Memory& memory_;

@@ -77,16 +77,14 @@ void KafkaWorker::OnDoorbell() {
 // Waiting batches of known topics first: they are older than anything in the ring.
 bool KafkaWorker::DrainAll(int64_t now_ms) {
   bool moved = false;
-  pool_full_ = false;
   for (const auto& topic : topics_.topics()) {
     if (topic->waiting.empty() || !(topic->known || topic->given_up)) continue;
     const PassResult pass = drain_.DrainWaiting(*topic, now_ms);
     moved |= pass.moved;
-    pool_full_ |= pass.full;
     topics_.MarkDirty(*topic);
   }
   const PassResult pass = drain_.DrainRing(now_ms);
-  pool_full_ |= pass.full;
+  pool_full_ = pass.full;
   return moved || pass.moved;
 }
 
@@ -96,6 +94,7 @@ void KafkaWorker::RunTurn() {
   int64_t next_due_ms = -1;
   for (int pass = 0; pass < kPassesPerTurn; ++pass) {
     const bool moved = DrainAll(now_ms);
+    if (draining_ && moved) topics_.MarkAllDirty();  // what has just come is due at once
     next_due_ms = topics_.MarkDue(now_ms);
     sender_.Dispatch({BoottimeNs(), draining_}, now_ms);
     moved_any |= moved;
@@ -120,6 +119,7 @@ void KafkaWorker::PrepareToWait(bool moved, int64_t next_due_ms) {
     data_bell_.PrepareSleep();
     if (memory_.ring.Tail() != shm::Load(memory_.consumer->head)) wait = 0;
   }
+  if (topics_.HasDirty()) wait = 0;  // more than one request could take
   const bool buffered = memory_.pool.free_blocks() < memory_.pool.block_count();
   if (wait < kSafetyNetMs || buffered) {
     turn_.StartOnce(std::max<int64_t>(wait, 0));

@@ -33,6 +33,11 @@ struct Memory {
   // The books' row for records whose topic is not known (damaged ones).
   uint32_t NoTopicRow() const { return segment.geometry().max_topics; }
 
+  // The producer id of that number. REQUIRES: it is one of the last kProducerIdRoom.
+  shm::ProducerId& ProducerOf(uint64_t number) const {
+    return producer_ids->ids[number % shm::kProducerIdRoom];
+  }
+
   // The number by which the discard cell names a counter.
   uint64_t CounterIndex(const uint64_t* counter) const {
     return static_cast<uint64_t>(counter - reinterpret_cast<const uint64_t*>(books));

@@ -19,13 +19,6 @@ using shm::BatchState;
 
 constexpr int16_t kAcksAll = -1;
 
-BatchState StateOf(const BatchDescriptor& batch) { return static_cast<BatchState>(batch.word.state); }
-
-// The window of an OPEN batch is all that it has left.
-uint64_t WindowCount(const BatchDescriptor& batch) {
-  return StateOf(batch) == BatchState::kOpen ? batch.commit.count - batch.word.first : batch.word.count;
-}
-
 }  // namespace
 
 Sender::Sender(Memory& memory, TopicTable& topics, Cluster& cluster, const KafkaConfig& config, OnAnswer on_answer)
@@ -41,16 +34,22 @@ void Sender::AssignTopic(Topic& topic, const DueRule& rule, int64_t now_ms, Load
   if (!topic.known) return;
   const size_t count = topic.partitions.size();
   const size_t start = topic.next_partition;
+  Turn turn{rule, now_ms, loads};
   for (size_t i = 0; i < count; ++i) {
     const size_t index = (start + i) % count;
     const Partition& partition = topic.partitions[index];
-    if (partition.state == Partition::State::kInFlight || partition.not_before_ms > now_ms) continue;
-    AssignPartition(topic, index, rule, loads);
+    if (partition.state == Partition::State::kInFlight) continue;
+    if (partition.not_before_ms > now_ms) {
+      turn.look_again_ms = std::min(turn.look_again_ms, partition.not_before_ms);
+    } else {
+      AssignPartition(topic, index, &turn);
+    }
   }
+  if (turn.look_again_ms != INT64_MAX) topics_.MarkDirtyAt(topic, turn.look_again_ms);
 }
 
 // The oldest batch that is due and may go to this partition, and the queue it stands in.
-BatchId Sender::PickBatch(Topic& topic, Partition& partition, const DueRule& rule, BatchQueue** from) const {
+BatchId Sender::PickBatch(Topic& topic, Partition& partition, BatchQueue** from, Turn* turn) const {
   *from = nullptr;
   if (partition.state == Partition::State::kRetry) return partition.batch;
   BatchId best = shm::kNoIndex;
@@ -59,7 +58,11 @@ BatchId Sender::PickBatch(Topic& topic, Partition& partition, const DueRule& rul
     if (queue->empty()) continue;
     if (queue == &topic.any && !partition.pinned.empty()) continue;
     const BatchDescriptor& batch = memory_.pool.descriptor(queue->front());
-    if (batch.commit.count == batch.word.first || !IsDue(batch, topic.config, queue->size() == 1, rule)) continue;
+    if (batch.commit.count == batch.word.first) continue;
+    if (const int64_t wait_ms = DueInMs(batch, topic.config, queue->size() == 1, turn->rule); wait_ms > 0) {
+      turn->look_again_ms = std::min(turn->look_again_ms, turn->now_ms + wait_ms);
+      continue;
+    }
     if (best != shm::kNoIndex && memory_.pool.descriptor(best).order < batch.order) continue;
     best = queue->front();
     *from = queue;
@@ -67,28 +70,38 @@ BatchId Sender::PickBatch(Topic& topic, Partition& partition, const DueRule& rul
   return best;
 }
 
-bool Sender::AssignPartition(Topic& topic, size_t index, const DueRule& rule, Loads* loads) {
+// The leader's connection where it can take a request. One that comes up, has room again or goes down
+// marks every topic dirty; one that waits after a failure is tried again by us.
+BrokerConnection* Sender::FindRoom(const Partition& partition, Turn* turn) {
+  BrokerConnection* connection = cluster_.Broker(partition.leader);
+  if (connection == nullptr || connection->HasRoom()) return connection;
+  if (connection->state() == BrokerConnection::State::kDown) {
+    turn->look_again_ms = std::min(turn->look_again_ms, std::max(connection->not_before_ms(), turn->now_ms + 1));
+  }
+  return nullptr;
+}
+
+void Sender::AssignPartition(Topic& topic, size_t index, Turn* turn) {
   Partition& partition = topic.partitions[index];
   BatchQueue* from = nullptr;
-  const BatchId id = PickBatch(topic, partition, rule, &from);
-  if (id == shm::kNoIndex || partition.leader < 0) return false;
-  BrokerConnection* connection = cluster_.Broker(partition.leader);
-  // A broker that comes up, or has room again, marks every topic dirty.
-  if (connection == nullptr || !connection->HasRoom()) return false;
-  Load& load = (*loads)[connection];
+  const BatchId id = PickBatch(topic, partition, &from, turn);
+  if (id == shm::kNoIndex || partition.leader < 0) return;
+  BrokerConnection* connection = FindRoom(partition, turn);
+  if (connection == nullptr) return;
+  const auto begun = turn->loads->find(connection);
   const uint64_t bytes = memory_.pool.descriptor(id).commit.bytes;
-  if (!load.batches.empty() && load.bytes + bytes > static_cast<uint64_t>(config_.max_request_bytes)) {
+  if (begun != turn->loads->end() && begun->second.bytes + bytes > static_cast<uint64_t>(config_.max_request_bytes)) {
     topics_.MarkDirty(topic);
-    return false;
+    return;
   }
-  if (from != nullptr && !PrepareFirstSend(topic, partition, static_cast<int32_t>(index), id)) return false;
+  if (from != nullptr && !PrepareFirstSend(topic, partition, static_cast<int32_t>(index), id)) return;
+  Load& load = (*turn->loads)[connection];
   if (from == &topic.any) topic.next_partition = index + 1;
   if (from != nullptr) from->erase(from->begin());
   partition.state = Partition::State::kInFlight;
   partition.batch = id;
   load.batches.push_back({&topic, static_cast<int32_t>(index), id});
   load.bytes += bytes;
-  return true;
 }
 
 // C6 and C7. False where there is no producer id or no partition row yet.
@@ -100,16 +113,16 @@ bool Sender::PrepareFirstSend(Topic& topic, Partition& partition, int32_t number
 
   shm::PartitionRow& row = memory_.partitions->rows[partition.row];
   BatchDescriptor& batch = memory_.pool.writable(id);
-  const uint64_t count = WindowCount(batch);
+  const uint64_t count = batch.commit.count - batch.word.first;
   shm::SequenceWord sequence = row.sequence;
   if (sequence.producer_index != producer) {
-    sequence = {0, memory_.producer_ids->ids[producer].epoch, static_cast<uint16_t>(producer)};
+    sequence = {0, memory_.ProducerOf(static_cast<uint64_t>(producer)).epoch, static_cast<uint16_t>(producer)};
     shm::Store(row.sequence, sequence);
     DORY_CRASH_POINT("C6.new_id");
   }
   if (static_cast<uint64_t>(sequence.next_sequence) + count > uint64_t{1} << 31) {
     if (sequence.epoch == INT16_MAX) {
-      cluster_.RenewProducerId();
+      cluster_.RenewProducerId(sequence.producer_index);
       return false;
     }
     sequence = {0, static_cast<int16_t>(sequence.epoch + 1), sequence.producer_index};
@@ -143,7 +156,7 @@ void Sender::AddWindow(BatchId id, Frame* frame, protocol::BatchHeader* header) 
 void Sender::AddBatch(const SentBatch& sent, protocol::ProduceEncoder* encoder, Frame* frame) {
   BatchDescriptor& batch = memory_.pool.writable(sent.batch);
   shm::Store(batch.attempts, batch.attempts + 1);
-  const shm::ProducerId& producer = memory_.producer_ids->ids[batch.producer_index];
+  const shm::ProducerId& producer = memory_.ProducerOf(batch.producer_index);
   const shm::BatchEnd end = memory_.pool.End(sent.batch);
   protocol::BatchHeader header;
   header.base_timestamp = batch.base_timestamp;

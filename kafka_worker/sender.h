@@ -4,8 +4,9 @@
 //   state says SENT, and the state says SENT before the first byte goes to the kernel (C7, C8).
 // On crash: a SENT batch is sent again, the same window with the same sequence; an OPEN one that C6 had
 //   written to has no partition and no sequence yet.
-// Errors: none; what cannot go now (no leader, no room on the connection, no producer id) stays where it
-//   is until the topic is marked dirty again.
+// Errors: none; what cannot go now stays where it is until the topic is marked dirty again: by an alarm
+//   where time alone is missing (not due, a back-off), else by what it waits for (leader, room on the
+//   connection, producer id).
 
 #pragma once
 
@@ -28,7 +29,6 @@ struct SentBatch {
   BatchId batch;
 };
 
-
 class Sender {
  public:
   // A produce request's answer, or why there is none. `version` is the request's.
@@ -47,9 +47,18 @@ class Sender {
   };
   using Loads = std::map<BrokerConnection*, Load>;
 
+  // Of one topic in one dispatch.
+  struct Turn {
+    const DueRule& rule;
+    int64_t now_ms;
+    Loads* loads;
+    int64_t look_again_ms = INT64_MAX;  // when time alone will have changed something
+  };
+
   void AssignTopic(Topic& topic, const DueRule& rule, int64_t now_ms, Loads* loads);
-  bool AssignPartition(Topic& topic, size_t index, const DueRule& rule, Loads* loads);
-  BatchId PickBatch(Topic& topic, Partition& partition, const DueRule& rule, BatchQueue** from) const;
+  void AssignPartition(Topic& topic, size_t index, Turn* turn);
+  BrokerConnection* FindRoom(const Partition& partition, Turn* turn);
+  BatchId PickBatch(Topic& topic, Partition& partition, BatchQueue** from, Turn* turn) const;
   bool PrepareFirstSend(Topic& topic, Partition& partition, int32_t number, BatchId batch);
   void SendLoad(BrokerConnection& connection, Load load);
   void AddBatch(const SentBatch& sent, protocol::ProduceEncoder* encoder, Frame* frame);

@@ -7,6 +7,7 @@
 #include "common/crash_point.h"
 #include "common/log.h"
 #include "kafka_worker/backoff.h"
+#include "kafka_worker/window.h"
 #include "shm/store.h"
 
 namespace dory::kafka {
@@ -59,8 +60,8 @@ bool FinishSettled(Memory& memory, BatchId id) {
     memory.pool.Free(id);
     return true;
   }
-  shm::Store(batch.word, shm::MakeBatchWord(BatchState::kOpen, end, 0));
-  DORY_CRASH_POINT("C12.open");
+  shm::Store(batch.word, shm::MakeBatchWord(BatchState::kPinned, end, 0));
+  DORY_CRASH_POINT("C12.pinned");
   return false;
 }
 
@@ -124,7 +125,7 @@ void Settler::Settle(BrokerConnection& connection, const SentBatch& sent, const 
       break;
     case Action::kSequence:
     case Action::kFenced:
-      ResetSequence(sent, error);
+      ResetSequence(connection, sent, error);
       break;
     case Action::kRenegotiate:
       Retry(sent, false, error.name);
@@ -136,7 +137,7 @@ void Settler::Settle(BrokerConnection& connection, const SentBatch& sent, const 
 void Settler::SettleDelivered(const SentBatch& sent, int64_t base_offset) {
   BatchDescriptor& batch = memory_.pool.writable(sent.batch);
   shm::PartitionRow& row = memory_.partitions->rows[batch.partition_row];
-  shm::Store(row.acked_offset, base_offset);
+  if (base_offset >= 0) shm::Store(row.acked_offset, base_offset);  // of a duplicate brokers tell none
   shm::Store(row.acked_boottime_ns, BoottimeNs());
   const shm::KafkaTopicRow& books = memory_.books[batch.topic_row];
   shm::Store(batch.total_after, shm::Load(books.delivered) + batch.word.count);  // C9
@@ -185,10 +186,29 @@ void Settler::Retry(const SentBatch& sent, bool unknown_outcome, std::string_vie
   }
 }
 
-// A broker refuses the window, or a record of it: less of it is sent, down to the one record that is
-// then discarded. What an earlier attempt may have left in the log is counted as possible duplicates.
+// A broker refuses the window, or a record of it. What an earlier attempt may have left in the log is
+// counted as possible duplicates, and the rest of this goes on as if it had never been sent, under the
+// next epoch: other records under its sequence would be taken for what is there, and be lost.
 void Settler::Refuse(const SentBatch& sent, const ErrorCode& error, const PartitionResult& result) {
-  CountPossibleDuplicates(sent);
+  const BatchDescriptor& batch = memory_.pool.descriptor(sent.batch);
+  if (batch.unknown_outcome != 0) {
+    LogError("{}/{}: {} after an attempt of unknown outcome", sent.topic->name, sent.partition, error.name);
+    CountPossibleDuplicates(sent);
+    StartOver(sent, false);
+    return;
+  }
+  if (error.action != Action::kDiscard) {
+    RefuseNamed(sent, error, result);
+    return;
+  }
+  LogError("{}/{}: {} messages discarded: {} {}", sent.topic->name, sent.partition, uint64_t{batch.word.count},
+           error.name, result.error_message);
+  LeaveEpoch(batch, false);  // nothing says that an error which we do not know left the log alone
+  SettleDiscarded(sent, DiscardReasonOf(error));
+}
+
+// Less of it is sent, down to the one record that is then discarded.
+void Settler::RefuseNamed(const SentBatch& sent, const ErrorCode& error, const PartitionResult& result) {
   const uint64_t count = memory_.pool.descriptor(sent.batch).word.count;
   const int64_t named = FindFirstNamed(result);
   if (error.action == Action::kRefuseRecords && named > 0 && static_cast<uint64_t>(named) < count) {
@@ -199,18 +219,32 @@ void Settler::Refuse(const SentBatch& sent, const ErrorCode& error, const Partit
     shm::Store(memory_.pool.writable(sent.batch).word,
                shm::MakeBatchWord(BatchState::kSent, memory_.pool.descriptor(sent.batch).word.first, 1));
     DORY_CRASH_POINT("C9.named");
-  } else if (error.action != Action::kDiscard && count > 1) {
+  } else if (count > 1) {
     ShrinkWindow(sent, count / 2);
     return;
   }
-  LogError("{}/{}: {} messages discarded: {} {}", sent.topic->name, sent.partition,
-           uint64_t{memory_.pool.descriptor(sent.batch).word.count}, error.name, result.error_message);
+  LogError("{}/{}: a message discarded: {} {}", sent.topic->name, sent.partition, error.name,
+           result.error_message);
   SettleDiscarded(sent, DiscardReasonOf(error));
+}
+
+// Nothing of what is left can be told apart any more.
+void Settler::DiscardCorrupt(const SentBatch& sent) {
+  BatchDescriptor& batch = memory_.pool.writable(sent.batch);
+  const uint64_t left = batch.commit.count - batch.word.first;
+  LogError("{}/{}: {} messages discarded: their crc does not hold", sent.topic->name, sent.partition, left);
+  shm::Store(batch.word, shm::MakeBatchWord(BatchState::kSent, batch.word.first, left));
+  DORY_CRASH_POINT("C9.corrupt");
+  SettleDiscarded(sent, shm::Discard::kCorrupt);
 }
 
 // The same base sequence with fewer records: nothing of the window is in the log.
 void Settler::ShrinkWindow(const SentBatch& sent, uint64_t count) {
   BatchDescriptor& batch = memory_.pool.writable(sent.batch);
+  if (!BatchHolds(memory_.pool, sent.batch)) {
+    DiscardCorrupt(sent);
+    return;
+  }
   shm::Store(batch.word, shm::MakeBatchWord(BatchState::kSent, batch.word.first, count));
   DORY_CRASH_POINT("C9.halved");
   PartitionOf(sent).state = Partition::State::kRetry;
@@ -229,36 +263,38 @@ void Settler::CountPossibleDuplicates(const SentBatch& sent) {
 
 // The broker does not take this sequence. Where the batch is surely not in the log it goes again under
 // the next epoch, from sequence 0; where that is not sure, it is a possible duplicate first.
-void Settler::ResetSequence(const SentBatch& sent, const ErrorCode& error) {
-  BatchDescriptor& batch = memory_.pool.writable(sent.batch);
-  const bool first_attempt = batch.attempts <= 1;
+void Settler::ResetSequence(BrokerConnection& connection, const SentBatch& sent, const ErrorCode& error) {
+  const BatchDescriptor& batch = memory_.pool.descriptor(sent.batch);
   const bool fenced = error.action == Action::kFenced;
-  const InLog in_log = fenced ? InLog::kNoChange
-                              : protocol::JudgeSequenceError(error.code, first_attempt,
-                                                             cluster_.offers_init_producer_id_3());
+  const bool offers_3 = connection.VersionOf(protocol::Api::kInitProducerId).value_or(0) >= 3;
+  const InLog in_log = fenced ? InLog::kUnknown
+                              : protocol::JudgeSequenceError(error.code, batch.unknown_outcome == 0, offers_3);
   LogError("{}/{}: {} at sequence {} of epoch {}; {}", sent.topic->name, sent.partition, error.name,
            batch.base_sequence, batch.epoch, fenced ? "a new producer id" : "the next epoch");
-  if (in_log == InLog::kUnknown || fenced) CountPossibleDuplicates(sent);
-  if (fenced || batch.epoch == INT16_MAX) {
-    cluster_.RenewProducerId();
-  } else {
-    shm::PartitionRow& row = memory_.partitions->rows[batch.partition_row];
-    const auto epoch = static_cast<int16_t>(batch.epoch + 1);
-    shm::Store(row.sequence, shm::SequenceWord{0, epoch, batch.producer_index});
-    DORY_CRASH_POINT("C9.epoch");
-  }
-  Reopen(sent);
+  if (in_log == InLog::kUnknown) CountPossibleDuplicates(sent);
+  StartOver(sent, fenced);
 }
 
-// SENT back to OPEN: the window has no partition's sequence any more, and its batch stands first again.
-void Settler::Reopen(const SentBatch& sent) {
+// What comes next in the batch's partition begins at sequence 0: of the next epoch, or of the next id.
+void Settler::LeaveEpoch(const BatchDescriptor& batch, bool new_producer_id) {
+  shm::SequenceWord next{0, static_cast<int16_t>(batch.epoch + 1), batch.producer_index};
+  if (new_producer_id || batch.epoch == INT16_MAX) {
+    cluster_.RenewProducerId(batch.producer_index);
+    next = shm::kNoSequence;
+  }
+  shm::Store(memory_.partitions->rows[batch.partition_row].sequence, next);
+  DORY_CRASH_POINT("C9.epoch");
+}
+
+// SENT to PINNED: the window has no sequence any more, and its batch stands first again. It keeps its
+// partition: younger batches of its kind may have gone to others meanwhile.
+void Settler::StartOver(const SentBatch& sent, bool new_producer_id) {
   BatchDescriptor& batch = memory_.pool.writable(sent.batch);
-  shm::Store(batch.word, shm::MakeBatchWord(BatchState::kOpen, batch.word.first, 0));
-  DORY_CRASH_POINT("C9.reopened");
+  LeaveEpoch(batch, new_producer_id);
+  shm::Store(batch.word, shm::MakeBatchWord(BatchState::kPinned, batch.word.first, 0));
+  DORY_CRASH_POINT("C9.pinned");
   Partition& partition = PartitionOf(sent);
-  BatchQueue& queue = batch.kind == BatchKind::kKey ? partition.keyed
-                      : batch.word.first > 0        ? partition.pinned
-                                                    : sent.topic->any;
+  BatchQueue& queue = batch.kind == BatchKind::kKey ? partition.keyed : partition.pinned;
   queue.insert(queue.begin(), sent.batch);
   partition.state = Partition::State::kIdle;
   partition.batch = shm::kNoIndex;

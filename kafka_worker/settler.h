@@ -1,9 +1,10 @@
 // C9 to C12: what an answer means for each batch that it is about.
 //
 // Order: total_after, then ACKED (or DISCARDED), then the partition's sequence and the counter, which are
-//   set and not added to, then FREE, or OPEN behind the window where records are left.
+//   set and not added to, then FREE, or PINNED behind the window where records are left. A sequence that
+//   may be in the log is never used for other records: the partition goes on under the next epoch.
 // On crash: at most one descriptor is ACKED or DISCARDED; a start redoes C11 and C12 of it
-//   (RedoSettled), each a set, guarded by a state that the very next step ends.
+//   (FinishSettled), each a set, guarded by a state that the very next step ends.
 // Errors: the table of error codes says what an answer means (protocol/error_codes.h).
 
 #pragma once
@@ -41,9 +42,12 @@ class Settler {
   void Release(const SentBatch& sent);
   void Retry(const SentBatch& sent, bool unknown_outcome, std::string_view why);
   void Refuse(const SentBatch& sent, const protocol::ErrorCode& error, const PartitionResult& result);
+  void RefuseNamed(const SentBatch& sent, const protocol::ErrorCode& error, const PartitionResult& result);
+  void DiscardCorrupt(const SentBatch& sent);
   void ShrinkWindow(const SentBatch& sent, uint64_t count);
-  void ResetSequence(const SentBatch& sent, const protocol::ErrorCode& error);
-  void Reopen(const SentBatch& sent);
+  void ResetSequence(BrokerConnection& connection, const SentBatch& sent, const protocol::ErrorCode& error);
+  void StartOver(const SentBatch& sent, bool new_producer_id);
+  void LeaveEpoch(const shm::BatchDescriptor& batch, bool new_producer_id);
   void CountPossibleDuplicates(const SentBatch& sent);
   Partition& PartitionOf(const SentBatch& sent) const;
 

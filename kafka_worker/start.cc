@@ -21,6 +21,16 @@ void RedoCell(Memory& memory) {
   DORY_CRASH_POINT("start.cell_done");
 }
 
+// What was written may have arrived: only an acknowledgement will say.
+void NoteUnknownOutcomes(Memory& memory, const std::vector<BatchId>& live) {
+  for (const BatchId id : live) {
+    shm::BatchDescriptor& batch = memory.pool.writable(id);
+    if (static_cast<BatchState>(batch.word.state) != BatchState::kSent || batch.attempts == 0) continue;
+    shm::Store(batch.unknown_outcome, 1);
+    DORY_CRASH_POINT("start.unknown");
+  }
+}
+
 void SetWord(Memory& memory, BatchId batch, shm::BatchWord word) {
   shm::Store(memory.pool.writable(batch).word, word);
 }
@@ -42,6 +52,7 @@ std::vector<BatchId> Recover(Memory& memory) {
     DORY_CRASH_POINT("start.first");
     if (move.first == memory.pool.descriptor(move.batch).commit.count) memory.pool.Free(move.batch);
   }
+  NoteUnknownOutcomes(memory, plan.live);
   return plan.live;
 }
 

@@ -12,11 +12,13 @@ using shm::BatchDescriptor;
 using shm::BatchKind;
 using shm::BatchState;
 
-bool IsDue(const BatchDescriptor& batch, const TopicConfig& config, bool last, const DueRule& rule) {
-  if (rule.drain || !last || batch.word.first > 0 || config.batching == Batching::kOff) return true;
-  if (batch.commit.bytes >= static_cast<uint64_t>(config.batch_bytes)) return true;
-  if (config.batch_messages > 0 && batch.commit.count >= static_cast<uint64_t>(config.batch_messages)) return true;
-  return rule.now_ns - batch.first_record_boottime_ns >= config.batch_time_ms * 1'000'000;
+int64_t DueInMs(const BatchDescriptor& batch, const TopicConfig& config, bool last, const DueRule& rule) {
+  const bool pinned = static_cast<BatchState>(batch.word.state) == BatchState::kPinned;
+  if (rule.drain || !last || pinned || config.batching == Batching::kOff) return 0;
+  if (batch.commit.bytes >= static_cast<uint64_t>(config.batch_bytes)) return 0;
+  if (config.batch_messages > 0 && batch.commit.count >= static_cast<uint64_t>(config.batch_messages)) return 0;
+  const int64_t left_ns = batch.first_record_boottime_ns + config.batch_time_ms * 1'000'000 - rule.now_ns;
+  return left_ns <= 0 ? 0 : (left_ns + 999'999) / 1'000'000;
 }
 
 TopicTable::TopicTable(Memory& memory, const Config& config)
@@ -60,7 +62,7 @@ uint32_t TopicTable::EnsurePartitionRow(uint32_t topic_row, int32_t partition) {
   shm::PartitionRow& row = memory_.partitions->rows[count];
   shm::Store(row.topic_row, topic_row);
   shm::Store(row.partition, partition);
-  shm::Store(row.sequence, shm::SequenceWord{0, -1, UINT16_MAX});  // of no producer id yet
+  shm::Store(row.sequence, shm::kNoSequence);
   shm::Store(row.acked_offset, -1);
   shm::Store(row.acked_boottime_ns, 0);
   DORY_CRASH_POINT("C6.row_stored");
@@ -100,10 +102,10 @@ void TopicTable::Adopt(const std::vector<BatchId>& live) {
   for (const BatchId id : live) {
     const BatchDescriptor& batch = memory_.pool.descriptor(id);
     Topic& topic = Get(batch.topic_row);
-    const bool sent = static_cast<BatchState>(batch.word.state) == BatchState::kSent;
+    const bool open = static_cast<BatchState>(batch.word.state) == BatchState::kOpen;
     if (batch.kind == BatchKind::kWaiting) {
       topic.waiting.push_back(id);
-    } else if (batch.kind == BatchKind::kAny && !sent && batch.word.first == 0) {
+    } else if (batch.kind == BatchKind::kAny && open) {
       topic.any.push_back(id);  // it died before C7: no partition, whatever C6 wrote
     } else {
       AdoptPartitioned(topic, id);
@@ -140,11 +142,17 @@ std::vector<Topic*> TopicTable::TakeDirty() {
   return taken;
 }
 
-void TopicTable::MarkDirtyAt(Topic& topic, int64_t at_ms) { alarms_.push({at_ms, topic.row}); }
+void TopicTable::MarkDirtyAt(Topic& topic, int64_t at_ms) {
+  if (at_ms >= topic.alarm_ms) return;
+  topic.alarm_ms = at_ms;
+  alarms_.push({at_ms, topic.row});
+}
 
 int64_t TopicTable::MarkDue(int64_t now_ms) {
   while (!alarms_.empty() && alarms_.top().at_ms <= now_ms) {
-    MarkDirty(*by_row_[alarms_.top().row]);
+    Topic& topic = *by_row_[alarms_.top().row];
+    if (alarms_.top().at_ms == topic.alarm_ms) topic.alarm_ms = INT64_MAX;
+    MarkDirty(topic);
     alarms_.pop();
   }
   return alarms_.empty() ? -1 : alarms_.top().at_ms - now_ms;

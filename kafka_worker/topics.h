@@ -3,7 +3,7 @@
 //
 // A batch is in exactly one place: a topic's `any` or `waiting` queue, a partition's `keyed` or
 // `pinned` queue, or Partition::batch while it is being sent. Queues are in the order of their batches'
-// `order`; only the last batch of `any`, `keyed` and `waiting` takes more records.
+// `order`; only the last batch of `any`, `keyed` and `waiting` takes more records, and only while OPEN.
 
 #pragma once
 
@@ -35,7 +35,7 @@ struct Partition {
   uint32_t failures = 0;  // attempts in a row that were not acknowledged
   int64_t not_before_ms = 0;
   BatchQueue keyed;
-  BatchQueue pinned;  // AnyPartition batches of which a part was settled here
+  BatchQueue pinned;  // AnyPartition batches that were sent here once
 };
 
 struct Topic {
@@ -51,6 +51,7 @@ struct Topic {
   int64_t unknown_since_ms = 0;  // since when brokers answer "unknown"; 0: they do not
   bool given_up = false;         // they did so for longer than unknown_topic_deadline
   bool dirty = false;
+  int64_t alarm_ms = INT64_MAX;  // when it is marked dirty at the latest
 };
 
 // What decides when a batch is due.
@@ -59,8 +60,8 @@ struct DueRule {
   bool drain;      // everything is due: a stop, or doryctl drain
 };
 
-// Whether this OPEN batch is to be sent now; `last` where it could still take records.
-bool IsDue(const shm::BatchDescriptor& batch, const TopicConfig& config, bool last, const DueRule& rule);
+// In how many ms this OPEN or PINNED batch is to be sent, 0: now; `last` where it could still take records.
+int64_t DueInMs(const shm::BatchDescriptor& batch, const TopicConfig& config, bool last, const DueRule& rule);
 
 class TopicTable {
  public:
@@ -85,9 +86,11 @@ class TopicTable {
 
   void MarkDirty(Topic& topic);
   void MarkAllDirty();
+  bool HasDirty() const { return !dirty_.empty(); }
   std::vector<Topic*> TakeDirty();
 
-  // Marks the topic dirty at that time (CLOCK_MONOTONIC, ms).
+  // Marks the topic dirty at that time (CLOCK_MONOTONIC, ms) or before; whoever finds that it was too
+  // early asks again.
   void MarkDirtyAt(Topic& topic, int64_t at_ms);
   // Marks those whose time has come; returns how long until the next, -1: none.
   int64_t MarkDue(int64_t now_ms);

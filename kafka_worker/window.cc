@@ -9,6 +9,14 @@
 
 namespace dory::kafka {
 
+bool BatchHolds(const shm::PoolView& pool, shm::BatchId batch) {
+  std::vector<ByteSpan> spans;
+  pool.CollectSpans(batch, 0, pool.descriptor(batch).commit.bytes, &spans);
+  uint32_t crc = 0;
+  for (const ByteSpan span : spans) crc = Crc32cExtend(crc, span);
+  return crc == pool.End(batch).crc;
+}
+
 WindowEncoding EncodeWindow(const shm::PoolView& pool, shm::BatchId id, protocol::Bytes* out) {
   const shm::BatchDescriptor& batch = pool.descriptor(id);
   std::vector<std::byte> gathered;

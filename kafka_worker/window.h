@@ -17,6 +17,9 @@ struct WindowEncoding {
   int64_t max_timestamp;
 };
 
+// Whether the batch's records are those whose crc was kept as they were appended.
+bool BatchHolds(const shm::PoolView& pool, shm::BatchId batch);
+
 // Appends the records of the descriptor's window to `out`. Aborts where the batch's crc does not hold.
 WindowEncoding EncodeWindow(const shm::PoolView& pool, shm::BatchId batch, protocol::Bytes* out);
 

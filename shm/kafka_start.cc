@@ -12,7 +12,7 @@ namespace {
 
 BatchState StateOf(const BatchDescriptor& batch) { return static_cast<BatchState>(batch.word.state); }
 
-// What is left of a settled window: nothing, or OPEN behind it.
+// What is left of a settled window: nothing, or PINNED behind it.
 bool IsSpentAfterSettle(const BatchDescriptor& batch) {
   return batch.word.first + batch.word.count == batch.commit.count;
 }
@@ -30,6 +30,7 @@ void Classify(const PoolView& pool, KafkaStart* start) {
         if (!IsSpentAfterSettle(batch)) start->live.push_back(id);
         break;
       case BatchState::kOpen:
+      case BatchState::kPinned:
         if (batch.commit.count == batch.word.first) {
           start->to_free.push_back(id);
           break;

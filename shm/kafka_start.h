@@ -21,10 +21,10 @@ struct WindowMove {
 struct KafkaStart {
   bool redo_cell = false;            // the discard cell's counter is not known to be set
   std::vector<BatchId> to_settle;    // ACKED or DISCARDED: redo C11 and C12
-  std::vector<BatchId> to_free;      // OPEN with nothing left
+  std::vector<BatchId> to_free;      // OPEN or PINNED with nothing left
   uint64_t head = 0;                 // where draining goes on
   std::vector<WindowMove> waiting;   // WAITING batches whose `first` moves
-  std::vector<BatchId> live;         // OPEN and SENT afterwards, by `order`; waiting ones included
+  std::vector<BatchId> live;         // OPEN, PINNED and SENT afterwards, by `order`; waiting ones included
 };
 
 KafkaStart PlanKafkaStart(const ConsumerPage& consumer, const PoolView& pool);

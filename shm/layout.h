@@ -286,8 +286,9 @@ struct ProducerId {
 static_assert(sizeof(ProducerId) == kLine);
 
 struct ProducerIds {
-  alignas(kLine) uint64_t count;  // published after the entry it adds; the last one is in use
-  alignas(kLine) ProducerId ids[kProducerIdRoom];
+  // Of all that there ever were, published after the entry it adds; the last one is in use.
+  alignas(kLine) uint64_t count;
+  alignas(kLine) ProducerId ids[kProducerIdRoom];  // number n is in ids[n % kProducerIdRoom]
 };
 
 // One word: {producer id index:16, epoch:16, next sequence:32}.
@@ -297,6 +298,7 @@ struct SequenceWord {
   uint16_t producer_index;
 };
 static_assert(sizeof(SequenceWord) == 8);
+inline constexpr SequenceWord kNoSequence = {0, -1, UINT16_MAX};  // of no producer id yet
 
 struct PartitionRow {
   uint32_t topic_row;
@@ -314,7 +316,8 @@ struct PartitionRows {
   alignas(kLine) PartitionRow rows[kMaxPartitions];
 };
 
-enum class BatchState : uint8_t { kFree, kOpen, kSent, kAcked, kDiscarded };
+// PINNED: as OPEN, but it was sent once, so it keeps its partition and takes no more records.
+enum class BatchState : uint8_t { kFree, kOpen, kSent, kAcked, kDiscarded, kPinned };
 enum class BatchKind : uint8_t { kAny, kKey, kWaiting };
 
 inline constexpr uint32_t kMaxBatchRecords = (1u << 28) - 1;

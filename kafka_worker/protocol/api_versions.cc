@@ -41,7 +41,9 @@ Bytes EncodeApiVersionsRequest(const RequestHeader& header, const ApiVersionsReq
 Result<ApiVersionsResponse> DecodeApiVersionsResponse(int16_t version, ByteSpan body) {
   ApiVersionsResponse response;
   response.error_code = ByteReader(body).Read<int16_t>();
-  if (response.error_code == error::kUnsupportedVersion) version = 0;
+  // What follows the code is of another version's shape, and not every broker gets it right; the caller
+  // asks again with version 0 in any case.
+  if (response.error_code == error::kUnsupportedVersion) return response;
   Reader reader(body, IsFlexible(Api::kApiVersions, version));
   reader.Read<int16_t>();
   const size_t count = reader.ReadArrayCount(kLeastRowBytes);
