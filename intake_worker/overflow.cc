@@ -28,8 +28,9 @@ void OverflowFile::Open() {
     LogError("{}: {}", path_, std::strerror(errno));
     std::abort();  // not known whether messages lie there
   }
-  if (!Exists() && HasMessages()) {
-    LogInfo("{}: was read to its end before", path_);
+  if (!Exists() && Load(producer_->overflow_out) < Load(producer_->overflow_in)) {
+    LogError("{} is gone: bytes [{}, {}) of it can't be published", path_, Load(producer_->overflow_out),
+             Load(producer_->overflow_in));
   }
   RetireIfRead();
   if (!Exists()) ForgetPositions();

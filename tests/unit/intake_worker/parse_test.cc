@@ -1,0 +1,191 @@
+#include "intake_worker/parse.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "clients/c/dory_client.h"
+#include "tests/unit/intake_worker/client_message.h"
+
+namespace dory::intake {
+namespace {
+
+using shm::MessageKind;
+using shm::Reject;
+
+constexpr size_t kLimit = 64 * 1024;
+
+ParseResult ParseText(const std::string& bytes, size_t limit = kLimit) {
+  return Parse(AsBytes(bytes), false, limit);
+}
+
+std::optional<Reject> RejectOf(const ClientMessage& message) { return ParseText(message.Bytes()).reject; }
+
+TEST(ParseTest, ReadsAnyPartition) {
+  const std::string bytes = ClientMessage{.topic = "orders", .key = "k", .value = "hello"}.Bytes();
+  const ParseResult result = ParseText(bytes);
+  ASSERT_FALSE(result.reject);
+  EXPECT_EQ(result.api_key, 256);
+  EXPECT_EQ(result.message.kind, MessageKind::kAnyPartition);
+  EXPECT_EQ(result.message.topic, "orders");
+  EXPECT_EQ(result.message.timestamp_ms, 1'700'000'000'123);
+  EXPECT_EQ(AsText(result.message.key), "k");
+  EXPECT_EQ(AsText(result.message.value), "hello");
+  EXPECT_EQ(bytes.size(), kMessageOverhead + 6 + 1 + 5);
+}
+
+TEST(ParseTest, ReadsPartitionKey) {
+  const std::string bytes = ClientMessage{.api_key = 257, .partition_key = -5, .topic = "t", .value = {}}.Bytes();
+  const ParseResult result = ParseText(bytes);
+  ASSERT_FALSE(result.reject);
+  EXPECT_EQ(result.message.kind, MessageKind::kPartitionKey);
+  EXPECT_EQ(result.message.partition_key, 0xffff'fffbu);
+  EXPECT_TRUE(result.message.value.empty());
+  EXPECT_EQ(bytes.size(), kMessageOverhead + 4 + 1);
+}
+
+TEST(ParseTest, ReadsWhatTheClientLibraryWrites) {
+  char buffer[256];
+  size_t size = 0;
+  dory_message message{};
+  message.topic = "orders";
+  message.topic_size = 6;
+  message.timestamp_ms = 12;
+  message.value = "hello";
+  message.value_size = 5;
+  ASSERT_EQ(dory_write_partition_key(buffer, sizeof(buffer), 3, &message, &size), DORY_OK);
+  const ParseResult result = ParseText(std::string(buffer, size));
+  ASSERT_FALSE(result.reject);
+  EXPECT_EQ(result.message.partition_key, 3u);
+  EXPECT_EQ(AsText(result.message.value), "hello");
+}
+
+// ---- the table of bad input in the documentation, a row a test --------------------------------
+
+TEST(ParseTest, MalformedWhereShorterThanEightBytes) {
+  const std::string whole = ClientMessage{}.Bytes();
+  for (size_t size = 0; size < 8; ++size) {
+    EXPECT_EQ(ParseText(whole.substr(0, size)).reject, Reject::kMalformed) << size;
+  }
+  EXPECT_EQ(Parse({}, false, kLimit).reject, Reject::kMalformed);
+}
+
+TEST(ParseTest, MalformedWhereSizeIsNotTheDatagrams) {
+  EXPECT_EQ(RejectOf({.size_error = 1}), Reject::kMalformed);
+  EXPECT_EQ(RejectOf({.size_error = -1}), Reject::kMalformed);
+  EXPECT_EQ(RejectOf({.size_error = -1000}), Reject::kMalformed);
+  EXPECT_EQ(RejectOf({.api_key = 999, .size_error = 1}), Reject::kMalformed);
+}
+
+TEST(ParseTest, MalformedWhereFlagsAreSet) {
+  EXPECT_EQ(RejectOf({.flags = 1}), Reject::kMalformed);
+  EXPECT_EQ(RejectOf({.flags = INT16_MIN}), Reject::kMalformed);
+}
+
+TEST(ParseTest, MalformedWhereTopicSizeIsNotPositive) {
+  EXPECT_EQ(RejectOf({.topic = ""}), Reject::kMalformed);
+  EXPECT_EQ(RejectOf({.topic = "", .topic_size_error = -1}), Reject::kMalformed);
+  EXPECT_EQ(RejectOf({.topic_size_error = -30000}), Reject::kMalformed);
+}
+
+TEST(ParseTest, MalformedWhereASizeIsNegative) {
+  EXPECT_EQ(RejectOf({.key_size_error = -1}), Reject::kMalformed);
+  EXPECT_EQ(RejectOf({.value = "", .value_size_error = -1}), Reject::kMalformed);
+  EXPECT_EQ(RejectOf({.value_size_error = INT32_MIN}), Reject::kMalformed);
+}
+
+TEST(ParseTest, MalformedWhereAFieldOverruns) {
+  EXPECT_EQ(RejectOf({.topic_size_error = 200}), Reject::kMalformed);
+  EXPECT_EQ(RejectOf({.key_size_error = 1000}), Reject::kMalformed);
+  EXPECT_EQ(RejectOf({.value_size_error = 1}), Reject::kMalformed);
+  EXPECT_EQ(RejectOf({.value = "", .value_size_error = INT32_MAX}), Reject::kMalformed);
+}
+
+TEST(ParseTest, MalformedWhereBytesAreLeftOver) {
+  EXPECT_EQ(RejectOf({.left_over = "x"}), Reject::kMalformed);
+  EXPECT_EQ(RejectOf({.value_size_error = -1}), Reject::kMalformed);
+}
+
+TEST(ParseTest, TooLongOverTheLimitAndWhereTruncated) {
+  const std::string bytes = ClientMessage{}.Bytes();
+  EXPECT_FALSE(ParseText(bytes, bytes.size()).reject);
+  EXPECT_EQ(ParseText(bytes, bytes.size() - 1).reject, Reject::kTooLong);
+  EXPECT_EQ(Parse(AsBytes(bytes), true, kLimit).reject, Reject::kTooLong);
+}
+
+TEST(ParseTest, UnsupportedKeyWhateverFollows) {
+  for (const int key : {0, 1, 255, 258, -256, INT16_MAX}) {
+    EXPECT_EQ(RejectOf({.api_key = key}), Reject::kUnsupportedKey) << key;
+  }
+  EXPECT_EQ(RejectOf({.api_key = 0, .api_version = 9, .flags = 9}), Reject::kUnsupportedKey);
+}
+
+TEST(ParseTest, UnsupportedVersionNamesKeyAndVersion) {
+  for (const int key : {256, 257}) {
+    for (const int version : {1, 2, -1, 300}) {
+      const ParseResult result = ParseText(ClientMessage{.api_key = key, .api_version = version}.Bytes());
+      EXPECT_EQ(result.reject, Reject::kUnsupportedVersion);
+      EXPECT_EQ(result.api_key, key);
+      EXPECT_EQ(result.api_version, version);
+    }
+  }
+}
+
+TEST(ParseTest, BadTopicWhereKafkaForbidsTheName) {
+  const std::vector<std::string> bad = {".", "..", "a b", "a/b", "a\n", std::string("a\0b", 3), "\xc3\xa4", "a:",
+                                        std::string(250, 'a')};
+  for (const std::string& name : bad) EXPECT_EQ(RejectOf({.topic = name}), Reject::kBadTopic) << name;
+  const std::vector<std::string> good = {"a", "...", ".a", "a.b_c-D9", "-", std::string(249, 'a')};
+  for (const std::string& name : good) EXPECT_FALSE(RejectOf({.topic = name})) << name;
+}
+
+// ---- properties -------------------------------------------------------------------------------
+
+// The bytes are a heap block of exactly their size, so that a sanitizer sees any read beyond them.
+ParseResult ParseExactly(const std::string& bytes, bool truncated = false) {
+  const std::vector<std::byte> block(AsBytes(bytes).begin(), AsBytes(bytes).end());
+  return Parse(block, truncated, kLimit);
+}
+
+TEST(ParseTest, EveryTruncationIsRejected) {
+  for (const int key : {256, 257}) {
+    const std::string whole = ClientMessage{.api_key = key, .key = "key"}.Bytes();
+    for (size_t size = 0; size < whole.size(); ++size) {
+      std::string cut = whole.substr(0, size);
+      EXPECT_TRUE(ParseExactly(cut).reject) << size;
+      if (size < 4) continue;
+      StoreBigEndian(reinterpret_cast<std::byte*>(cut.data()), static_cast<int32_t>(size));
+      EXPECT_TRUE(ParseExactly(cut).reject) << "with its own size, " << size;
+    }
+  }
+}
+
+TEST(ParseTest, GarbageIsRejected) {
+  std::mt19937 random(1);
+  for (int i = 0; i < 200'000; ++i) {
+    std::string bytes(random() % 64, '\0');
+    for (char& byte : bytes) byte = static_cast<char>(random());
+    EXPECT_TRUE(ParseExactly(bytes).reject);
+  }
+}
+
+// Sizes that are damaged in a message that is otherwise right reach the deepest branches.
+TEST(ParseTest, DamagedMessagesNeverReadBeyondTheirBytes) {
+  std::mt19937 random(2);
+  const std::string whole = ClientMessage{.api_key = 257, .key = "key"}.Bytes();
+  for (int i = 0; i < 200'000; ++i) {
+    std::string bytes = whole;
+    for (unsigned n = 0; n <= random() % 3; ++n) bytes[4 + random() % (bytes.size() - 4)] = static_cast<char>(random());
+    const ParseResult result = ParseExactly(bytes);
+    if (result.reject) continue;
+    const ParsedMessage& message = result.message;
+    EXPECT_EQ(message.topic.size() + message.key.size() + message.value.size() + kMessageOverhead +
+                  (message.kind == MessageKind::kPartitionKey ? 4 : 0),
+              bytes.size());
+  }
+}
+
+}  // namespace
+}  // namespace dory::intake
