@@ -47,13 +47,6 @@ void Pauser::OnAllPaused() {
   if (done_) std::exchange(done_, nullptr)(Status::Ok());
 }
 
-void Pauser::OnAnswerLimit() {
-  const Done done = std::exchange(done_, nullptr);
-  const std::string who = awaited_.empty() ? "a worker" : *awaited_.begin();
-  End();
-  if (done) done(Status::Error(who + " did not pause in time"));
-}
-
 bool Pauser::Resume(uint64_t session) {
   if (session_ != session) return false;
   End();
@@ -62,6 +55,7 @@ bool Pauser::Resume(uint64_t session) {
 
 void Pauser::End() {
   if (!active()) return;
+  const std::string late = awaited_.empty() ? "" : *awaited_.begin();
   answer_limit_.Stop();
   end_.Stop();
   session_ = 0;
@@ -70,7 +64,7 @@ void Pauser::End() {
   control::ToWorker message;
   message.set_resume(true);
   for (const auto& worker : workers_) worker->Send(message);
-  if (done_) std::exchange(done_, nullptr)(Status::Error("the pause ended before all workers stood still"));
+  if (done_) std::exchange(done_, nullptr)(Status::Error(late + " did not pause in time"));
 }
 
 }  // namespace dory::supervisor

@@ -25,7 +25,7 @@ class Pauser {
   using Done = std::function<void(const Status&)>;
 
   Pauser(EventLoop& loop, WorkerHost* host, const std::vector<std::unique_ptr<Worker>>& workers)
-      : host_(host), workers_(workers), answer_limit_(loop, [this] { OnAnswerLimit(); }),
+      : host_(host), workers_(workers), answer_limit_(loop, [this] { End(); }),
         end_(loop, [this] { End(); }) {}
 
   // `done` is called once: when all stand still, or with why they do not.
@@ -41,7 +41,6 @@ class Pauser {
   bool active() const { return session_ != 0; }
   Status CheckWorkers() const;
   void OnAllPaused();
-  void OnAnswerLimit();
   void End();
 
   WorkerHost* host_;
