@@ -1,0 +1,314 @@
+// A broker that plays what a test scripts, in the test's own event loop, over a real socket.
+//
+// Without a script it is an idempotent leader as Kafka's are: it knows the last five batches of the
+// producer, answers a repeated one as before, and takes no sequence out of order. Its log holds values.
+
+#pragma once
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstdlib>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/bytes.h"
+#include "common/event_loop.h"
+#include "common/file_descriptor.h"
+#include "kafka_worker/protocol/batch.h"
+#include "kafka_worker/protocol/record.h"
+#include "kafka_worker/protocol/versions.h"
+#include "kafka_worker/protocol/wire.h"
+
+namespace dory::kafka {
+
+// What happens to one batch of a partition instead of what would.
+struct Step {
+  int16_t code = 0;
+  bool appends = false;         // before it answers
+  bool cuts = false;            // the connection, instead of answering
+  int32_t names_record = -1;    // as the one that is refused
+};
+
+struct SeenBatch {
+  int64_t producer_id;
+  int16_t epoch;
+  int32_t sequence;
+  std::vector<std::string> values;
+};
+
+class FakeBroker {
+ public:
+  explicit FakeBroker(EventLoop& loop) : loop_(loop) {
+    listener_.Reset(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    auto* const plain = reinterpret_cast<sockaddr*>(&address);
+    if (::bind(listener_.get(), plain, size) != 0 || ::listen(listener_.get(), 16) != 0) std::abort();
+    ::getsockname(listener_.get(), plain, &size);
+    port_ = ntohs(address.sin_port);
+    accept_ = std::make_unique<IoWatcher>(loop, listener_.get(), [this](int) { Accept(); });
+    accept_->Watch(kReadable);
+  }
+
+  uint16_t port() const { return port_; }
+
+  // ---- what a test sets
+  std::map<std::string, int32_t> topics;            // and their partitions; others are unknown
+  std::map<int32_t, std::deque<Step>> script;       // by partition: for its next batches
+  std::set<std::string> refused;                    // values that no log takes
+  size_t most_records = SIZE_MAX;                   // a batch, else 10
+  int16_t init_producer_id_version = 1;             // the newest that is offered
+  int32_t leader = 1;                               // of all partitions; this broker is 1
+  int64_t next_producer_id = 1000;
+  bool takes_damaged = false;                       // batches, without a failure of the test; answers 2
+
+  // ---- what a test sees
+  std::map<int32_t, std::vector<std::string>> log;  // by partition
+  std::map<int32_t, std::vector<SeenBatch>> seen;   // everything that came, by partition
+  size_t empty_produces = 0;
+  size_t metadata_requests = 0;
+
+  std::vector<std::string> All() const {
+    std::vector<std::string> all;
+    for (const auto& [partition, values] : log) all.insert(all.end(), values.begin(), values.end());
+    return all;
+  }
+  void CutAll() { clients_.clear(); }
+  // The producer's state of a partition, as if so many records had come before.
+  void SetSequence(int32_t partition, int64_t id, int16_t epoch, int32_t next) {
+    leaders_[partition] = {id, epoch, next, {}};
+  }
+
+ private:
+  using Bytes = protocol::Bytes;
+
+  struct Client {
+    FileDescriptor fd;
+    std::unique_ptr<IoWatcher> watcher;
+    Bytes input;
+  };
+  struct Leader {
+    int64_t producer_id = -1;
+    int16_t epoch = -1;
+    int32_t next = 0;
+    std::deque<std::pair<int32_t, size_t>> remembered;  // base sequence and count
+  };
+
+  void Accept() {
+    const int fd = ::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) return;
+    retired_.clear();
+    auto client = std::make_shared<Client>();
+    client->fd.Reset(fd);
+    Client* const raw = client.get();
+    client->watcher = std::make_unique<IoWatcher>(loop_, fd, [this, raw](int) { OnReadable(*raw); });
+    client->watcher->Watch(kReadable);
+    clients_[raw] = std::move(client);
+  }
+
+  void Cut(Client& client) {
+    client.watcher->Watch(0);
+    client.fd.Reset();
+    retired_.push_back(clients_[&client]);  // its callback is the one that runs
+    clients_.erase(&client);
+  }
+
+  void OnReadable(Client& client) {
+    std::byte buffer[65536];
+    const ssize_t got = ::recv(client.fd.get(), buffer, sizeof(buffer), 0);
+    if (got < 0 && errno == EAGAIN) return;
+    if (got <= 0) return Cut(client);
+    client.input.insert(client.input.end(), buffer, buffer + got);
+    while (client.input.size() >= 4) {
+      const auto size = static_cast<size_t>(LoadBigEndian<int32_t>(client.input.data())) + 4;
+      if (client.input.size() < size) return;
+      const Bytes frame(client.input.begin() + 4, client.input.begin() + static_cast<ptrdiff_t>(size));
+      client.input.erase(client.input.begin(), client.input.begin() + static_cast<ptrdiff_t>(size));
+      if (!Handle(client, frame)) return Cut(client);
+    }
+  }
+
+  // False: cut.
+  bool Handle(Client& client, const Bytes& frame) {
+    protocol::Reader reader(frame, false);
+    const auto api = static_cast<protocol::Api>(reader.Read<int16_t>());
+    const auto version = reader.Read<int16_t>();
+    const auto correlation_id = reader.Read<int32_t>();
+    (void)reader.ReadNullableString();
+    Bytes answer;
+    protocol::Writer writer(&answer, protocol::IsFlexible(api, version));
+    writer.Put<int32_t>(0);
+    writer.Put<int32_t>(correlation_id);
+    if (protocol::ChooseResponseHeaderVersion(api, version) == 1) writer.PutNoTags();
+    bool answers = true;
+    if (api == protocol::Api::kApiVersions) PutApiVersions(&writer);
+    if (api == protocol::Api::kMetadata) PutMetadata(&reader, &writer);
+    if (api == protocol::Api::kInitProducerId) PutProducerId(&writer);
+    if (api == protocol::Api::kProduce) answers = PutProduce(&reader, &writer);
+    if (!answers) return false;
+    StoreBigEndian(answer.data(), static_cast<int32_t>(answer.size() - 4));
+    return ::send(client.fd.get(), answer.data(), answer.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(answer.size());
+  }
+
+  void PutApiVersions(protocol::Writer* writer) {
+    const std::pair<int16_t, int16_t> kOffered[] = {{0, 8}, {3, 2}, {18, 3}, {22, init_producer_id_version}};
+    writer->Put<int16_t>(0);
+    writer->PutArrayCount(std::size(kOffered));
+    for (const auto& [api, highest] : kOffered) {
+      writer->Put<int16_t>(api);
+      writer->Put<int16_t>(0);
+      writer->Put<int16_t>(highest);
+      writer->PutNoTags();
+    }
+    writer->Put<int32_t>(0);
+    writer->PutNoTags();
+  }
+
+  void PutMetadata(protocol::Reader* reader, protocol::Writer* writer) {
+    ++metadata_requests;
+    writer->PutArrayCount(1);
+    writer->Put<int32_t>(1);
+    writer->PutString("127.0.0.1");
+    writer->Put<int32_t>(port_);
+    writer->PutNullableString(std::nullopt);
+    writer->PutNullableString("cluster");
+    writer->Put<int32_t>(1);
+    const size_t count = reader->ReadArrayCount(2);
+    writer->PutArrayCount(count);
+    for (size_t i = 0; i < count; ++i) {
+      const std::string name(reader->ReadString());
+      const auto found = topics.find(name);
+      writer->Put<int16_t>(found == topics.end() ? 3 : 0);
+      writer->PutString(name);
+      writer->PutBool(false);
+      const int32_t partitions = found == topics.end() ? 0 : found->second;
+      writer->PutArrayCount(static_cast<size_t>(partitions));
+      for (int32_t p = 0; p < partitions; ++p) {
+        writer->Put<int16_t>(0);
+        writer->Put<int32_t>(p);
+        writer->Put<int32_t>(leader);
+        writer->PutArrayCount(0);
+        writer->PutArrayCount(0);
+      }
+    }
+  }
+
+  void PutProducerId(protocol::Writer* writer) {
+    writer->Put<int32_t>(0);
+    writer->Put<int16_t>(0);
+    writer->Put<int64_t>(next_producer_id++);
+    writer->Put<int16_t>(0);
+    writer->PutNoTags();
+  }
+
+  bool PutProduce(protocol::Reader* reader, protocol::Writer* writer) {
+    (void)reader->ReadNullableString();
+    EXPECT_EQ(reader->Read<int16_t>(), -1);  // acks=all
+    reader->Read<int32_t>();
+    const size_t topic_count = reader->ReadArrayCount(6);
+    empty_produces += topic_count == 0;
+    writer->PutArrayCount(topic_count);
+    for (size_t t = 0; t < topic_count; ++t) {
+      writer->PutString(reader->ReadString());
+      const size_t partitions = reader->ReadArrayCount(8);
+      writer->PutArrayCount(partitions);
+      for (size_t p = 0; p < partitions; ++p) {
+        const auto partition = reader->Read<int32_t>();
+        const ByteSpan bytes = reader->ReadRaw(static_cast<size_t>(reader->Read<int32_t>()));
+        const Result<protocol::DecodedBatch> batch = protocol::DecodeBatch(bytes);
+        EXPECT_TRUE(batch.ok() || takes_damaged);
+        if (!batch.ok()) {
+          PutResult(partition, {.code = 2}, writer);
+        } else if (!PutVerdict(partition, batch.value(), writer)) {
+          return false;
+        }
+      }
+    }
+    writer->Put<int32_t>(0);
+    return true;
+  }
+
+  bool PutVerdict(int32_t partition, const protocol::DecodedBatch& batch, protocol::Writer* writer) {
+    SeenBatch& now = seen[partition].emplace_back();
+    now = {batch.header.producer_id, batch.header.producer_epoch, batch.header.base_sequence, {}};
+    ByteReader records(batch.records);
+    protocol::RecordView record;
+    for (int32_t i = 0; i < batch.header.record_count; ++i) {
+      EXPECT_TRUE(protocol::DecodeRecord(&records, &record));
+      EXPECT_EQ(record.offset_delta, i);
+      now.values.emplace_back(AsText(record.value.value_or(ByteSpan{})));
+    }
+    EXPECT_EQ(records.remaining(), 0u);
+    Step step;
+    if (std::deque<Step>& steps = script[partition]; !steps.empty()) {
+      step = steps.front();
+      steps.pop_front();
+      if (step.appends) Judge(partition, now);
+    } else {
+      step.code = Judge(partition, now);
+    }
+    if (!step.cuts) PutResult(partition, step, writer);
+    return !step.cuts;
+  }
+
+  void PutResult(int32_t partition, const Step& step, protocol::Writer* writer) {
+    writer->Put<int32_t>(partition);
+    writer->Put<int16_t>(step.code);
+    writer->Put<int64_t>(step.code == 0 ? static_cast<int64_t>(log[partition].size()) : -1);
+    writer->Put<int64_t>(-1);
+    writer->Put<int64_t>(0);
+    writer->PutArrayCount(step.names_record >= 0 ? 1 : 0);
+    if (step.names_record >= 0) {
+      writer->Put<int32_t>(step.names_record);
+      writer->PutNullableString("it has no key");
+    }
+    writer->PutNullableString(std::nullopt);
+  }
+
+  // Kafka's checks, in Kafka's order.
+  int16_t Judge(int32_t partition, const SeenBatch& batch) {
+    if (batch.values.size() > most_records) return 10;
+    for (const std::string& value : batch.values) {
+      if (refused.contains(value)) return 87;
+    }
+    Leader& leader_state = leaders_[partition];
+    const bool same = leader_state.producer_id == batch.producer_id;
+    if (same && batch.epoch < leader_state.epoch) return 47;
+    if (same && batch.epoch == leader_state.epoch) {
+      for (const auto& [base, count] : leader_state.remembered) {
+        if (base == batch.sequence && count == batch.values.size()) return 0;
+      }
+      if (batch.sequence != leader_state.next) return 45;
+    } else if (batch.sequence != 0) {
+      return 45;
+    }
+    if (!same || batch.epoch != leader_state.epoch) leader_state.remembered.clear();
+    leader_state.producer_id = batch.producer_id;
+    leader_state.epoch = batch.epoch;
+    leader_state.next = static_cast<int32_t>((static_cast<uint32_t>(batch.sequence) + batch.values.size()) & INT32_MAX);
+    leader_state.remembered.emplace_back(batch.sequence, batch.values.size());
+    if (leader_state.remembered.size() > 5) leader_state.remembered.pop_front();
+    std::vector<std::string>& values = log[partition];
+    values.insert(values.end(), batch.values.begin(), batch.values.end());
+    return 0;
+  }
+
+  EventLoop& loop_;
+  FileDescriptor listener_;
+  uint16_t port_ = 0;
+  std::unique_ptr<IoWatcher> accept_;
+  std::map<Client*, std::shared_ptr<Client>> clients_;
+  std::vector<std::shared_ptr<Client>> retired_;
+  std::map<int32_t, Leader> leaders_;
+};
+
+}  // namespace dory::kafka
