@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The main job on three real brokers of Kafka 4.3.0, through workers, brokers and supervisors that die.
+"""The main job on three real brokers of Kafka 4.3.0; workers, brokers and supervisors die meanwhile.
 
     tests/kafka/straight_line.py [TEST...] [--scale F]
 
-Every test ends with an independent consumer's count and with books that balance. --scale multiplies the
-numbers of messages (1: what make check runs).
+Every test ends with an independent consumer's count and with books that balance. --scale multiplies
+the numbers of messages and of kills (1: what make check runs).
 """
 
 import argparse
@@ -70,7 +70,7 @@ def settle_accounts(cluster, dory, senders, sent):
     books = dory.wait_delivered()
     verdict = judge(cluster.bootstrap, senders)
     check(books["received"] == sent, "sent %d, received %s" % (sent, books))
-    check(books["rejected"] == 0 and books["discarded"] == 0, "nothing was to be refused: %s" % books)
+    check(books["rejected"] == 0 and books["discarded"] == 0, "something was refused: %s" % books)
     check(books["delivered"] == verdict["arrived"], "arrived %d: %s" % (verdict["arrived"], books))
     counted = dory.count_buffer("--live")
     check(counted == 0, "%d messages are counted as buffered" % counted)
@@ -112,7 +112,7 @@ def kill_workers_and_broker(cluster, scale):
 
 
 def stop_with_kafka_away(cluster, scale):
-    """TERM with Kafka away and the ring full: what is left is said, and delivered by the next start."""
+    """TERM with Kafka away and the ring full: what is left is said, the next start delivers it."""
     del scale
     buffer = "ring_size = 4M\npool_size = 16M\n"
     with running(cluster, buffer=buffer) as dory:
@@ -156,7 +156,7 @@ def senders_of(first, second):
 
 
 def kill_supervisor(cluster, scale):
-    """The supervisor killed -9 under load and started again: nothing appended is lost or doubled."""
+    """The supervisor killed -9 under load and started again: nothing is lost or doubled."""
     with running(cluster) as dory:
         senders = Senders(dory, new_topic("supervisor"), SENDERS, 0, rate=5000)
         for _ in range(max(1, int(5 * scale))):
@@ -174,7 +174,8 @@ TESTS = [four_senders, kill_workers_and_broker, stop_with_kafka_away, kill_super
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tests", nargs="*", metavar="TEST", choices=[[], *[t.__name__ for t in TESTS]])
+    parser.add_argument("tests", nargs="*", metavar="TEST",
+                        choices=[[], *[t.__name__ for t in TESTS]])
     parser.add_argument("--scale", type=float, default=1.0)
     args = parser.parse_args()
     chosen = [t for t in TESTS if not args.tests or t.__name__ in args.tests]

@@ -1,9 +1,9 @@
 """What suites that run the real programs share: a Dory of their own, numbered senders, the judge.
 
-Every process that is started here is ended here, by its id; folders are temporary. A check that does
-not hold raises Failure. Books are held against what was sent and what arrived, never against themselves
-alone: `received` against the senders' reports, `delivered` against the judge's count, `buffered` against
-what `doryctl check-buffer` counts.
+Every process that is started here is ended here, by its id; folders are temporary. A check that
+does not hold raises Failure. Books are held against what was sent and what arrived, never against
+themselves alone: `received` against the senders' reports, `delivered` against the judge's count,
+`buffered` against what `doryctl check-buffer` counts.
 """
 
 import json
@@ -98,7 +98,8 @@ class Dory:
         done = subprocess.run([os.path.join(BIN, "doryctl"), "--config", self.config, *arguments],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
         check(may_fail or done.returncode == 0,
-              "doryctl %s: %d: %s%s" % (" ".join(arguments), done.returncode, done.stdout, done.stderr))
+              "doryctl %s: %d: %s%s" % (" ".join(arguments), done.returncode, done.stdout,
+                                        done.stderr))
         return done
 
     def status(self, may_fail=False):
@@ -213,7 +214,7 @@ class Senders:
 
 
 def judge(brokers, senders, wait_s=20):
-    """What an independent consumer finds, by numbered_sender's reports; raises where it is not exact."""
+    """What an independent consumer finds, by the senders' reports; raises where it is not exact."""
     done = subprocess.run([os.path.join(SUPPORT, "judge"), "--brokers", brokers,
                            "--topics", senders.topic, "--expect", *senders.reports,
                            "--wait", str(wait_s)],
