@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The main job on three real brokers of Kafka 4.3.0; workers, brokers and supervisors die meanwhile.
+"""The main job on three real brokers of Kafka 4.3.0, while workers, brokers and supervisors die.
 
     tests/kafka/straight_line.py [TEST...] [--scale F]
 
