@@ -97,7 +97,7 @@ TEST(SizingTest, AConfiguredMessageLimitIsLoweredOnlyForASegmentThatIsPending) {
   EXPECT_EQ(fitted.value().inputs[0].max_message_size, 64 * 1024);
 }
 
-TEST(RoomTest, FindsBytesByTheirName) {
+TEST(SegmentRoomTest, FindsBytesByTheirName) {
   EXPECT_EQ(FindBytes("MemTotal:  5 kB\nMemAvailable:   12 kB\n", "MemAvailable:"), 12u * 1024);
   EXPECT_EQ(FindBytes("anon 7\ninactive_file 4096\n", "inactive_file"), 4096u);
   EXPECT_EQ(FindBytes("anon 7\n", "inactive_file"), 0u);
