@@ -1,6 +1,6 @@
 #include "shm/books.h"
 
-#include <cstring>
+#include <algorithm>
 #include <numeric>
 
 #include "shm/store.h"
@@ -44,67 +44,74 @@ void ReadKafkaSide(const Segment& segment, uint32_t lane, Books* books) {
   }
 }
 
-// Intake's counters, with those of the journal that a decided burst has not set yet.
-class IntakeSide {
- public:
-  IntakeSide(const Segment& segment, uint32_t lane)
-      : region_(segment.Bytes(RegionKind::kIntakeBooks, lane)),
-        page_(*segment.Get<ProducerPage>(RegionKind::kProducer, lane)) {}
+// Where a burst stands: it did not move while this stays the same.
+struct BurstMark {
+  uint64_t base;
+  uint64_t tail;
+  uint64_t decided;
 
-  // False where the burst moved meanwhile.
-  bool Read(Books* books) {
-    base_ = Load(page_.stage.base);
-    const uint64_t tail = Load(page_.tail);
-    const uint64_t decided = Load(page_.stage.decided);
-    changes_.clear();
-    if (tail != base_ || decided == kNothingAppended) {
-      const uint64_t count = std::min<uint64_t>(Load(page_.stage.journal_count), kJournalSize);
-      for (uint64_t i = 0; i < count; ++i) {
-        changes_.push_back({Load(page_.stage.journal[i].counter), Load(page_.stage.journal[i].value)});
-      }
-    }
-    ReadRows(books);
-    return Load(page_.stage.base) == base_ && Load(page_.tail) == tail &&
-           Load(page_.stage.decided) == decided;
-  }
-
- private:
-  void ReadRows(Books* books) {
-    const auto* head = reinterpret_cast<const IntakeBooks*>(region_.data());
-    const auto* rows = reinterpret_cast<const IntakeTopicRow*>(region_.data() + sizeof(IntakeBooks));
-    const uint32_t count = std::min<uint32_t>(Load(head->topic_count), static_cast<uint32_t>(books->topics.size()));
-    ReadCounters(head->rejected, &books->no_topic.rejected);
-    for (uint32_t i = 0; i < count; ++i) {
-      TopicBooks& topic = books->topics[i];
-      topic.name.assign(rows[i].name, rows[i].name_size);
-      topic.appended = ReadCounter(&rows[i].appended);
-      ReadCounters(rows[i].rejected, &topic.rejected);
-    }
-    names_ = count;
-  }
-
-  template <size_t N>
-  void ReadCounters(const uint64_t (&from)[N], std::array<uint64_t, N>* to) {
-    for (size_t i = 0; i < N; ++i) (*to)[i] = ReadCounter(&from[i]);
-  }
-
-  uint64_t ReadCounter(const uint64_t* counter) const {
-    const uint64_t index = static_cast<uint64_t>(counter - Words(region_));
-    for (const CounterChange& change : changes_) {
-      if (change.counter == index) return change.value;
-    }
-    return Load(*counter);
-  }
-
-  ByteSpan region_;
-  const ProducerPage& page_;
-  uint64_t base_ = 0;
-  uint32_t names_ = 0;
-  std::vector<CounterChange> changes_;
-
- public:
-  uint32_t topic_count() const { return names_; }
+  bool operator==(const BurstMark&) const = default;
 };
+
+BurstMark LoadMark(const ProducerPage& page) {
+  return {Load(page.stage.base), Load(page.tail), Load(page.stage.decided)};
+}
+
+void ReadIntakeRows(ByteSpan region, Books* books) {
+  const auto* head = reinterpret_cast<const IntakeBooks*>(region.data());
+  const auto* rows = reinterpret_cast<const IntakeTopicRow*>(head + 1);
+  const size_t count = std::min<size_t>(Load(head->topic_count), books->topics.size());
+  books->topics.resize(count);
+  LoadCounters(head->rejected, &books->no_topic.rejected);
+  for (size_t i = 0; i < count; ++i) {
+    TopicBooks& topic = books->topics[i];
+    topic.name.assign(rows[i].name, rows[i].name_size);
+    topic.appended = Load(rows[i].appended);
+    LoadCounters(rows[i].rejected, &topic.rejected);
+  }
+}
+
+// The counter of the books that a word of the intake's region stands for; null: none of them.
+uint64_t* FindCounter(uint64_t word, Books* books) {
+  const uint64_t offset = word * sizeof(uint64_t);
+  const auto among = [](std::array<uint64_t, kRejectRoom>& counters, uint64_t at) {
+    return at < counters.size() ? &counters[at] : nullptr;
+  };
+  if (offset < sizeof(IntakeBooks)) {
+    return among(books->no_topic.rejected, word - offsetof(IntakeBooks, rejected) / sizeof(uint64_t));
+  }
+  const uint64_t row = (offset - sizeof(IntakeBooks)) / sizeof(IntakeTopicRow);
+  const uint64_t in_row = (offset - sizeof(IntakeBooks)) % sizeof(IntakeTopicRow);
+  if (row >= books->topics.size()) return nullptr;
+  if (in_row == offsetof(IntakeTopicRow, appended)) return &books->topics[row].appended;
+  return among(books->topics[row].rejected,
+               (in_row - offsetof(IntakeTopicRow, rejected)) / sizeof(uint64_t));
+}
+
+// A burst that is decided and perhaps not counted yet is counted: its journal has the new values.
+void ApplyJournal(const Stage& stage, Books* books) {
+  const uint64_t count = std::min<uint64_t>(Load(stage.journal_count), kJournalSize);
+  for (uint64_t i = 0; i < count; ++i) {
+    uint64_t* const counter = FindCounter(Load(stage.journal[i].counter), books);
+    if (counter != nullptr) *counter = Load(stage.journal[i].value);
+  }
+}
+
+// False where the burst moved meanwhile.
+bool ReadIntakeSide(const Segment& segment, uint32_t lane, Books* books) {
+  const ProducerPage& page = *segment.Get<ProducerPage>(RegionKind::kProducer, lane);
+  const BurstMark mark = LoadMark(page);
+  ReadIntakeRows(segment.Bytes(RegionKind::kIntakeBooks, lane), books);
+  if (mark.tail != mark.base || mark.decided == kNothingAppended) ApplyJournal(page.stage, books);
+  return LoadMark(page) == mark;  // else the journal may be of two bursts
+}
+
+// Nothing is shown delivered that is not shown appended.
+bool IsPlausible(const Books& books) {
+  return std::all_of(books.topics.begin(), books.topics.end(), [](const TopicBooks& topic) {
+    return topic.appended >= topic.delivered + topic.Discarded();
+  });
+}
 
 }  // namespace
 
@@ -155,14 +162,16 @@ const char* NameOf(Discard reason) {
 }
 
 Books ReadBooks(const Segment& segment, uint32_t lane) {
+  constexpr int kExactTries = 4;
   Books books;
-  IntakeSide intake(segment, lane);
-  do {
+  for (int tries = 1;; ++tries) {
     books = Books{};
     ReadKafkaSide(segment, lane, &books);
-  } while (!intake.Read(&books));
-  books.topics.resize(intake.topic_count());
-  return books;
+    if (ReadIntakeSide(segment, lane, &books)) return books;
+    if (tries < kExactTries) continue;
+    ReadIntakeRows(segment.Bytes(RegionKind::kIntakeBooks, lane), &books);
+    if (IsPlausible(books)) return books;
+  }
 }
 
 }  // namespace dory::shm

@@ -3,7 +3,9 @@
 // Order: who reads reads the kafka worker's counters first, then intake's, so that nothing is seen
 // delivered before it is seen appended. Where a burst is decided and not yet counted (`tail` != base,
 // or the decided word), the journal's values stand for the counters that they name; `base`, `tail` and
-// the decided word are read again, and all is retried if they moved. The discard cell stands for its
+// the decided word are read again, and all is retried if they moved: a few times, since with many topics
+// and a busy sender they always do. What is then read is a burst old at most, and is taken as soon as it
+// shows nothing delivered that it does not show appended. The discard cell stands for its
 // counter likewise, and an ACKED or DISCARDED batch's total_after is the kafka worker's own business:
 // between C10 and C11 a window is still counted as buffered, by subtraction.
 // Totals are sums, never stored.
