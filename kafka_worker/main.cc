@@ -3,16 +3,12 @@
 #include <csignal>
 #include <cstdlib>
 
-#include "common/crash_point.h"
 #include "common/log.h"
 #include "common/worker_context.h"
 #include "kafka_worker/kafka_worker.h"
 
 int main() {
-  const std::unique_ptr<dory::WorkerContext> context = dory::BeginWorker("kafka", SIGKILL);
-#ifdef DORY_CRASH_POINTS
-  dory::SetCrashGeneration(context->generation);
-#endif
+  const std::unique_ptr<dory::WorkerContext> context = dory::BeginWorker("kafka", SIGKILL, dory::shm::kLayoutNumber);
   dory::Result<dory::shm::Segment> segment =
       dory::shm::Segment::Map(context->Descriptor("segment"), dory::shm::Role::kKafka, context->lane);
   if (!segment.ok()) {
