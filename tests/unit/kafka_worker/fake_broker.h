@@ -45,17 +45,23 @@ struct SeenBatch {
 
 class FakeBroker {
  public:
-  explicit FakeBroker(EventLoop& loop) : loop_(loop) {
+  // Without `listens` it is down: connections are refused until Listen().
+  explicit FakeBroker(EventLoop& loop, bool listens = true) : loop_(loop) {
     listener_.Reset(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof(address);
     auto* const plain = reinterpret_cast<sockaddr*>(&address);
-    if (::bind(listener_.get(), plain, size) != 0 || ::listen(listener_.get(), 16) != 0) std::abort();
+    if (::bind(listener_.get(), plain, size) != 0) std::abort();
     ::getsockname(listener_.get(), plain, &size);
     port_ = ntohs(address.sin_port);
-    accept_ = std::make_unique<IoWatcher>(loop, listener_.get(), [this](int) { Accept(); });
+    if (listens) Listen();
+  }
+
+  void Listen() {
+    if (::listen(listener_.get(), 16) != 0) std::abort();
+    accept_ = std::make_unique<IoWatcher>(loop_, listener_.get(), [this](int) { Accept(); });
     accept_->Watch(kReadable);
   }
 
@@ -67,7 +73,8 @@ class FakeBroker {
   std::set<std::string> refused;                    // values that no log takes
   size_t most_records = SIZE_MAX;                   // a batch, else 10
   int16_t init_producer_id_version = 1;             // the newest that is offered
-  int32_t leader = 1;                               // of all partitions; this broker is 1
+  int32_t leader = 1;                               // of all partitions; this broker is 1,
+  uint16_t other_port = 0;                          // and at this port is broker 2, where there is one
   int64_t next_producer_id = 1000;
   bool takes_damaged = false;                       // batches, without a failure of the test; answers 2
 
@@ -175,11 +182,13 @@ class FakeBroker {
 
   void PutMetadata(protocol::Reader* reader, protocol::Writer* writer) {
     ++metadata_requests;
-    writer->PutArrayCount(1);
-    writer->Put<int32_t>(1);
-    writer->PutString("127.0.0.1");
-    writer->Put<int32_t>(port_);
-    writer->PutNullableString(std::nullopt);
+    writer->PutArrayCount(other_port == 0 ? 1 : 2);
+    for (int32_t id = 1; id <= (other_port == 0 ? 1 : 2); ++id) {
+      writer->Put<int32_t>(id);
+      writer->PutString("127.0.0.1");
+      writer->Put<int32_t>(id == 1 ? port_ : other_port);
+      writer->PutNullableString(std::nullopt);
+    }
     writer->PutNullableString("cluster");
     writer->Put<int32_t>(1);
     const size_t count = reader->ReadArrayCount(2);

@@ -91,6 +91,11 @@ class WorkerFixture : public ::testing::Test {
     return values;
   }
 
+  // What an intake does behind P4, while a life goes on.
+  void RingBell() {
+    shm::DoorbellWaker(&segment_.Consumer()->data_sleep, data_bell_.get()).WakeIfAsleep();
+  }
+
   const shm::PartitionRow& PartitionRowOf(uint32_t index) const {
     return segment_.check().Get<shm::PartitionRows>(shm::RegionKind::kPartitions, 0)->rows[index];
   }
@@ -103,10 +108,12 @@ class WorkerFixture : public ::testing::Test {
     writable_ = segment_.Map(shm::Role::kKafka);
     return writable_->GetWritable<shm::BatchDescriptor>(shm::RegionKind::kBatches, 0)[batch];
   }
+  // The first batch in that state that is not a waiting one.
   const shm::BatchDescriptor* FindBatch(shm::BatchState state) const {
     const auto* batches = segment_.check().Get<shm::BatchDescriptor>(shm::RegionKind::kBatches, 0);
     for (uint32_t i = 0; i < segment_.check().geometry().BlockCount(); ++i) {
-      if (static_cast<shm::BatchState>(shm::Load(batches[i].word).state) == state) return &batches[i];
+      const bool found = static_cast<shm::BatchState>(shm::Load(batches[i].word).state) == state;
+      if (found && batches[i].kind != shm::BatchKind::kWaiting) return &batches[i];
     }
     return nullptr;
   }

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/clock.h"
 #include "common/file_descriptor.h"
 #include "shm/check_buffer.h"
 #include "shm/record.h"
@@ -82,7 +83,7 @@ class TestSegment {
   // A whole burst of one message. Returns the ring position after it.
   uint64_t Append(const MessageView& message) {
     const uint64_t before = appended_++;
-    writer_->Write(message, 1, before);
+    writer_->Write(message, BoottimeNs(), before);
     Store(producer().tail, writer_->write_position());
     Store(TopicRow(message.header.topic_row).appended, Load(TopicRow(message.header.topic_row).appended) + 1);
     Store(producer().stage.base, writer_->write_position());

@@ -1,0 +1,173 @@
+// When and where batches go: order, partitions, and who wakes whom. Whole workers against brokers.
+
+#include "kafka_worker/sender.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/kafka_worker/worker_fixture.h"
+
+namespace dory::kafka {
+namespace {
+
+using Values = std::vector<std::string>;
+using SenderTest = WorkerFixture;
+
+TEST_F(SenderTest, KeysGoToTheirPartitionInOrder) {
+  broker_.topics["topic"] = 4;
+  for (int i = 0; i < 100; ++i) {
+    segment_.AppendKeyed(topic_, static_cast<uint32_t>(i % 7), std::to_string(100 + i));
+  }
+  Deliver();
+  for (const auto& [partition, values] : broker_.log) {
+    EXPECT_TRUE(std::is_sorted(values.begin(), values.end()));
+    for (const std::string& value : values) EXPECT_EQ((std::stoi(value) - 100) % 7 % 4, partition);
+  }
+  EXPECT_EQ(broker_.All().size(), 100u);
+}
+
+// Its sequence is refused while a younger batch goes to the other partition: it must not follow it there.
+TEST_F(SenderTest, ABatchThatWasSentOnceStaysWithItsPartition) {
+  broker_.topics["topic"] = 2;
+  broker_.script[0] = {{.code = 45}};
+  int appended = 0;
+  const auto append_next = [&] {
+    segment_.Append(topic_, std::to_string(appended++));
+    RingBell();
+  };
+  append_next();
+  EXPECT_TRUE(LiveUntil([&] {
+    const size_t arrived = broker_.seen[0].size() + broker_.seen[1].size();
+    if (appended < 6 && arrived >= static_cast<size_t>(appended)) append_next();
+    return appended == 6 && IsSettled();
+  }));
+  EXPECT_EQ(broker_.All().size(), 6u);
+  for (const auto& [partition, values] : broker_.log) {
+    EXPECT_TRUE(std::is_sorted(values.begin(), values.end())) << "partition " << partition;
+  }
+}
+
+TEST_F(SenderTest, AnyPartitionBatchesTakeTurns) {
+  broker_.topics["topic"] = 3;
+  Configure("batching = off\n");
+  int appended = 0;
+  EXPECT_TRUE(LiveUntil([&] {
+    if (appended < 9 && IsSettled()) {
+      segment_.Append(topic_, std::to_string(appended++));
+      RingBell();
+    }
+    return appended == 9 && IsSettled();
+  }));
+  for (int32_t p = 0; p < 3; ++p) EXPECT_EQ(broker_.log[p].size(), 3u);
+}
+
+// The one before is due because there is a younger one; nobody else looks at it.
+TEST_F(SenderTest, ABatchIsDueAtItsTimeAndNotMuchLater) {
+  Configure("batch_time = 40ms\n");
+  for (int round = 0; round < 5; ++round) {
+    const int64_t begin = MonotonicMs();
+    segment_.Append(topic_, std::to_string(round));
+    Deliver();
+    EXPECT_LT(MonotonicMs() - begin, 900);
+  }
+}
+
+// Records whose time began while a turn went on: the alarm of their batch is too early, and looks again.
+TEST_F(SenderTest, AnAlarmThatIsTooEarlyIsSetAgain) {
+  Configure("batch_time = 30ms\n");
+  bool appended = false;
+  EXPECT_TRUE(LiveUntil([&] {
+    if (!appended && broker_.metadata_requests > 0) {
+      shm::MessageView message = shm::TestSegment::MakeMessage(topic_, "value");
+      segment_.writer().Write(message, BoottimeNs() + 20'000'000, 0);  // received "later" than now
+      shm::Store(segment_.producer().tail, segment_.writer().write_position());
+      shm::Store(segment_.TopicRow(topic_).appended, 1);
+      shm::Store(segment_.producer().stage.base, segment_.writer().write_position());
+      RingBell();
+      appended = true;
+    }
+    return appended && IsSettled();
+  }));
+}
+
+TEST_F(SenderTest, MoreThanOneRequestCanTakeGoesWithTheNext) {
+  broker_.topics["topic"] = 20;
+  context_.config.kafka.max_request_bytes = 1000;
+  for (uint32_t key = 0; key < 20; ++key) segment_.AppendKeyed(topic_, key, std::string(900, 'x'));
+  const int64_t begin = MonotonicMs();
+  Deliver();
+  EXPECT_EQ(broker_.All().size(), 20u);
+  EXPECT_LT(MonotonicMs() - begin, 900);
+}
+
+TEST_F(SenderTest, ATopicThatComesLateGetsWhatWaited) {
+  broker_.topics.clear();
+  const Values values = AppendMany(50);
+  EXPECT_TRUE(LiveUntil([&] {
+    if (broker_.metadata_requests == 3) broker_.topics["topic"] = 1;
+    return IsSettled();
+  }));
+  EXPECT_EQ(broker_.log[0], values);
+  segment_.ExpectBalance();
+}
+
+TEST_F(SenderTest, ATopicThatNobodyKnowsIsGivenUpAfterItsDeadline) {
+  broker_.topics.clear();
+  context_.config.topic_defaults.unknown_topic_deadline_ms = 60;
+  AppendMany(50);
+  Deliver();
+  EXPECT_EQ(Books().DiscardedFor(shm::Discard::kUnknownTopic), 50u);
+}
+
+TEST_F(SenderTest, LeaderlessPartitionsAreWaitedFor) {
+  broker_.leader = -1;
+  const Values values = AppendMany(5);
+  EXPECT_TRUE(LiveUntil([&] {
+    if (broker_.metadata_requests == 3) broker_.leader = 1;
+    return IsSettled();
+  }));
+  EXPECT_EQ(broker_.log[0], values);
+}
+
+// Metadata is fine, the leader is down: nothing but its back-off says when to try again.
+TEST_F(SenderTest, ALeaderThatIsDownIsTriedAgainUntilItIsUp) {
+  FakeBroker other(context_.loop, false);
+  other.topics = broker_.topics;
+  broker_.other_port = other.port();
+  broker_.leader = 2;
+  const Values values = AppendMany(5);
+  const int64_t begin = MonotonicMs();
+  bool listens = false;
+  EXPECT_TRUE(LiveUntil([&] {
+    if (!listens && MonotonicMs() - begin > 250) {
+      other.Listen();
+      listens = true;
+    }
+    return IsSettled();
+  }));
+  EXPECT_EQ(other.log[0], values);
+  EXPECT_LT(MonotonicMs() - begin, 2500);
+}
+
+TEST_F(SenderTest, NothingIsSentBeforeThereIsAProducerId) {
+  AppendMany(5);
+  Deliver();
+  EXPECT_EQ(broker_.empty_produces, 0u);
+  EXPECT_EQ(broker_.seen[0].at(0).producer_id, 1000);
+}
+
+TEST_F(SenderTest, AFullPoolGoesOnWithTheFirstAnswers) {
+  broker_.topics["topic"] = 2;
+  size_t appended = 0;
+  EXPECT_TRUE(LiveUntil([&] {
+    while (appended < 400 && segment_.writer().Fits(shm::kRecordOverhead + 12'000)) {
+      segment_.Append(topic_, std::to_string(1000 + appended++) + std::string(12'000 - 4, 'x'));
+      RingBell();
+    }
+    return appended == 400 && IsSettled();
+  }));
+  EXPECT_EQ(broker_.All().size(), 400u);
+  segment_.ExpectBalance();
+}
+
+}  // namespace
+}  // namespace dory::kafka

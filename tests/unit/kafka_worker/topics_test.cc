@@ -1,0 +1,170 @@
+#include "kafka_worker/topics.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/kafka_worker/drain_fixture.h"
+
+namespace dory::kafka {
+namespace {
+
+shm::BatchDescriptor MakeBatch(uint64_t bytes, uint64_t count) {
+  shm::BatchDescriptor batch{};
+  batch.word = shm::MakeBatchWord(shm::BatchState::kOpen, 0, 0);
+  batch.commit.bytes = bytes & 0xffffff;
+  batch.commit.count = count & 0xffffff;
+  batch.first_record_boottime_ns = 1'000'000'000;
+  return batch;
+}
+
+TopicConfig MakeConfig() {
+  TopicConfig config;
+  config.batch_time_ms = 100;
+  config.batch_bytes = 1000;
+  return config;
+}
+
+TEST(DueInMsTest, ByTime) {
+  const auto due = [](int64_t now_ns) { return DueInMs(MakeBatch(10, 1), MakeConfig(), true, {now_ns, false}); };
+  EXPECT_EQ(due(1'000'000'000), 100);
+  EXPECT_EQ(due(1'000'000'001), 100);  // rounded up: then it is due for sure
+  EXPECT_EQ(due(1'099'999'999), 1);
+  EXPECT_EQ(due(1'100'000'000), 0);
+  EXPECT_EQ(due(9'000'000'000), 0);
+}
+
+TEST(DueInMsTest, AtOnceForOtherReasons) {
+  const DueRule rule{1'000'000'000, false};
+  EXPECT_EQ(DueInMs(MakeBatch(1000, 1), MakeConfig(), true, rule), 0);
+  EXPECT_EQ(DueInMs(MakeBatch(10, 1), MakeConfig(), false, rule), 0);  // a younger one takes the records
+  EXPECT_EQ(DueInMs(MakeBatch(10, 1), MakeConfig(), true, {1'000'000'000, true}), 0);
+  TopicConfig config = MakeConfig();
+  config.batch_messages = 5;
+  EXPECT_GT(DueInMs(MakeBatch(10, 4), config, true, rule), 0);
+  EXPECT_EQ(DueInMs(MakeBatch(10, 5), config, true, rule), 0);
+  config = MakeConfig();
+  config.batching = Batching::kOff;
+  EXPECT_EQ(DueInMs(MakeBatch(10, 1), config, true, rule), 0);
+  shm::BatchDescriptor pinned = MakeBatch(10, 1);
+  pinned.word = shm::MakeBatchWord(shm::BatchState::kPinned, 0, 0);
+  EXPECT_EQ(DueInMs(pinned, MakeConfig(), true, rule), 0);
+}
+
+using TopicTableTest = DrainFixture;
+
+TEST_F(TopicTableTest, ATopicIsMadeOnce) {
+  bool created = false;
+  Topic& topic = topics_->Get(1, &created);
+  EXPECT_TRUE(created);
+  EXPECT_EQ(topic.name, "two");
+  created = false;
+  EXPECT_EQ(&topics_->Get(1, &created), &topic);
+  EXPECT_FALSE(created);
+  EXPECT_EQ(topics_->FindByName("two"), &topic);
+  EXPECT_EQ(topics_->FindByName("three"), nullptr);
+}
+
+TEST_F(TopicTableTest, PartitionRowsOutliveTheProcess) {
+  const uint32_t row = topics_->EnsurePartitionRow(1, 7);
+  EXPECT_EQ(topics_->EnsurePartitionRow(1, 7), row);
+  EXPECT_NE(topics_->EnsurePartitionRow(0, 7), row);
+  EXPECT_EQ(topics_->FindPartitionRow(1, 8), shm::kNoIndex);
+  Restart();
+  EXPECT_EQ(topics_->FindPartitionRow(1, 7), row);
+  EXPECT_EQ(memory_->partitions->rows[row].sequence.producer_index, UINT16_MAX);
+}
+
+TEST_F(TopicTableTest, NoRowIsLeft) {
+  shm::Store(memory_->partitions->count, shm::kMaxPartitions);
+  EXPECT_EQ(topics_->EnsurePartitionRow(1, 7), shm::kNoIndex);
+  shm::Store(memory_->partitions->count, 0);
+}
+
+TEST_F(TopicTableTest, DirtyTopicsAreTakenOnce) {
+  Topic& topic = topics_->Get(0);
+  topics_->MarkDirty(topic);
+  topics_->MarkDirty(topic);
+  EXPECT_TRUE(topics_->HasDirty());
+  EXPECT_EQ(topics_->TakeDirty(), std::vector<Topic*>{&topic});
+  EXPECT_FALSE(topics_->HasDirty());
+}
+
+TEST_F(TopicTableTest, TheEarliestAlarmCounts) {
+  Topic& topic = topics_->Get(0);
+  EXPECT_EQ(topics_->MarkDue(0), -1);
+  topics_->MarkDirtyAt(topic, 100);
+  topics_->MarkDirtyAt(topic, 150);  // the first one looks, and asks again
+  topics_->MarkDirtyAt(topic, 50);
+  EXPECT_EQ(topics_->MarkDue(10), 40);
+  EXPECT_EQ(topics_->MarkDue(49), 1);
+  EXPECT_FALSE(topics_->HasDirty());
+  EXPECT_EQ(topics_->MarkDue(50), 50);
+  EXPECT_TRUE(topics_->HasDirty());
+  topics_->TakeDirty();
+  topics_->MarkDirtyAt(topic, 70);
+  EXPECT_EQ(topics_->MarkDue(60), 10);
+  topics_->MarkDue(1000);
+  EXPECT_TRUE(topics_->HasDirty());
+  EXPECT_EQ(topics_->MarkDue(1000), -1);
+}
+
+TEST_F(TopicTableTest, BatchesAreAdoptedWhereTheyBelong) {
+  MakeKnown(0, 3);
+  segment_.Append(0, "any");
+  for (uint32_t key = 0; key < 3; ++key) segment_.AppendKeyed(0, key, "key");
+  segment_.Append(1, "waits");
+  drain_->DrainRing(0);
+  Topic& before = topics_->Get(0);
+  SetWord(before.partitions[1].keyed.at(0), shm::BatchState::kSent, 0, 1);
+  SetWord(before.partitions[2].keyed.at(0), shm::BatchState::kPinned, 0, 0);
+  Restart();
+  const Topic& topic = topics_->Get(0);
+  EXPECT_FALSE(topic.known);
+  EXPECT_EQ(topic.any.size(), 1u);
+  ASSERT_EQ(topic.partitions.size(), 3u);
+  EXPECT_EQ(topic.partitions[0].keyed.size(), 1u);
+  EXPECT_EQ(topic.partitions[1].state, Partition::State::kRetry);
+  EXPECT_EQ(topic.partitions[2].keyed.size(), 1u);
+  EXPECT_EQ(topics_->Get(1).waiting.size(), 1u);
+}
+
+// A refused sequence sent it back: it keeps its partition, also where nothing of it was settled.
+TEST_F(TopicTableTest, APinnedBatchOfAnyPartitionIsAdoptedByItsPartition) {
+  Topic& before = MakeKnown(0);
+  segment_.Append(0, "any");
+  drain_->DrainRing(0);
+  const BatchId batch = before.any.at(0);
+  shm::Store(memory_->pool.writable(batch).partition_row, topics_->EnsurePartitionRow(0, 1));
+  Restart();
+  EXPECT_EQ(topics_->Get(0).any.size(), 1u);  // it died between C6 and C7: it was never sent
+  SetWord(batch, shm::BatchState::kPinned, 0, 0);
+  Restart();
+  EXPECT_TRUE(topics_->Get(0).any.empty());
+  EXPECT_EQ(topics_->Get(0).partitions.at(1).pinned, BatchQueue{batch});
+}
+
+TEST_F(TopicTableTest, PartitionsAreAddedAndNeverTakenAway) {
+  Topic& topic = MakeKnown(0, 2);
+  topic.partitions[1].leader = 7;
+  topics_->SetPartitionCount(topic, 5);
+  EXPECT_EQ(topic.partitions.size(), 5u);
+  EXPECT_EQ(topic.partitions[1].leader, 7);
+  EXPECT_EQ(topic.partitions[4].leader, -1);
+  topics_->SetPartitionCount(topic, 3);
+  EXPECT_EQ(topic.partitions.size(), 5u);
+}
+
+using TopicTableDeathTest = DrainFixture;
+
+TEST_F(TopicTableDeathTest, TwoSentBatchesOfAPartitionAreABrokenInvariant) {
+  Topic& topic = MakeKnown(0);
+  segment_.AppendKeyed(0, 0, "first");
+  drain_->DrainRing(0);
+  SetWord(topic.partitions[0].keyed.at(0), shm::BatchState::kSent, 0, 1);
+  segment_.AppendKeyed(0, 0, "second");
+  drain_->DrainRing(0);
+  SetWord(topic.partitions[0].keyed.at(1), shm::BatchState::kSent, 0, 1);
+  EXPECT_DEATH(Restart(), "");
+}
+
+}  // namespace
+}  // namespace dory::kafka
