@@ -88,6 +88,9 @@ $(BIN)/unit_tests: $(UNIT_OBJECTS) $(SUPERVISOR_OBJECTS) $(INTAKE_OBJECTS) $(KAF
 $(BIN)/unit_tests: LIBS += -lgtest_main -lgtest
 $(SUPPORT_PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/tests/support/%.o $(CLIENT_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
 $(SUPPORT_PROGRAMS:%=$(BIN)/%): LIBS += -lrdkafka
+# It forks for each kill: what makes a fork dear stays out of it.
+$(BIN)/intake_sweep: $(filter-out %/worker_context.o %/control_link.o %.pb.o %/intake_worker.o, \
+                       $(OBJ)/tests/crash/intake_sweep.o $(INTAKE_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS))
 $(BENCH_PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/bench/%.o $(CLIENT_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
 
 $(BIN)/config_docs: $(OBJ)/doc/generate/config_docs.o $(COMMON_OBJECTS)

@@ -47,13 +47,26 @@ void SetCrashGeneration(unsigned long long generation) {
   enabled = plan.only_generation == 0 || plan.only_generation == generation;
 }
 
+void ArmCrashPoint(unsigned long passage) {
+  plan = Plan{};
+  plan.at = passage;
+  enabled = true;
+}
+
+unsigned long CountCrashPoints() { return plan.passed; }
+
+bool IsMutant(const char* name) {
+  const char* const mutant = std::getenv("DORY_MUTANT");
+  return mutant != nullptr && std::strcmp(mutant, name) == 0;
+}
+
 void PassCrashPoint(const char* name) {
   if (!enabled) return;
   if (plan.count_fd >= 0) {
     const std::string line = std::string(name) + "\n";
     if (::write(plan.count_fd, line.data(), line.size()) < 0) std::abort();
   }
-  if (plan.at == 0 || (!plan.name.empty() && plan.name != name)) return;
+  if (!plan.name.empty() && plan.name != name) return;
   if (++plan.passed == plan.at) ::kill(::getpid(), SIGKILL);
 }
 

@@ -8,7 +8,6 @@
 
 namespace dory::intake {
 
-using shm::kSlotCount;
 using shm::Store;
 
 uint64_t CountHeldBack(uint64_t ring_size, uint32_t slot_size, const std::vector<uint32_t>& limits,
@@ -41,7 +40,8 @@ void IntakeLane::Recover() {
 }
 
 Outcome IntakeLane::PublishLeftovers() {
-  if (overflow_.HasMessages()) return PublishOverflow();
+  const bool slots_first = DORY_IS_MUTANT("slots before the file") && !receiver_.Pending().empty();
+  if (overflow_.HasMessages() && !slots_first) return PublishOverflow();
   if (receiver_.Pending().empty()) return Outcome::kEmpty;
   const WhenNoRoom when = settings_.reject_when_full ? WhenNoRoom::kReject : WhenNoRoom::kCut;
   return PublishSlots(when, 0) ? Outcome::kEmpty : Outcome::kNoRoom;
@@ -60,8 +60,8 @@ Outcome IntakeLane::PublishOverflow() {
 // P1.
 uint64_t IntakeLane::CountReceivable() const {
   DORY_CRASH_POINT("P1.room");
-  if (settings_.reject_when_full) return kSlotCount;
-  return std::min<uint64_t>(kSlotCount, publisher_.SurelyFits(largest_record_, settings_.held_back));
+  if (settings_.reject_when_full) return settings_.burst;
+  return std::min<uint64_t>(settings_.burst, publisher_.SurelyFits(largest_record_, settings_.held_back));
 }
 
 Outcome IntakeLane::ReceiveOnce(uint32_t input, int fd) {

@@ -26,6 +26,7 @@ struct LaneSettings {
   bool reject_when_full = false;   // else nothing is read while there is no room
   uint64_t held_back = 0;          // of the ring, for the final drain alone
   std::string overflow_path;       // empty: no folder beside the segment
+  uint32_t burst = shm::kSlotCount;  // datagrams received at a time, at most
 };
 
 // The part of the ring that is kept for what may lie in unread sockets when the supervisor dies.
@@ -63,7 +64,7 @@ class IntakeLane {
   // ---- for the final drain
 
   // P2 alone, without the part that is held back.
-  uint32_t ReceiveForDrain(uint32_t input, int fd) { return receiver_.Receive(input, fd, shm::kSlotCount); }
+  uint32_t ReceiveForDrain(uint32_t input, int fd) { return receiver_.Receive(input, fd, settings_.burst); }
 
   // Publishes what lies in the slots. False: something is left, for which there is no room.
   bool PublishSlots(WhenNoRoom when, uint64_t held_back);

@@ -44,6 +44,8 @@ bool OverflowFile::HasMessages() const { return Load(producer_->overflow_in) != 
 
 void OverflowFile::RetireIfRead() {
   if (!Exists() || HasMessages()) return;
+  if (DORY_IS_MUTANT("out forgotten before unlink")) Store(producer_->overflow_out, 0);
+  DORY_CRASH_POINT("overflow.read");
   if (::unlink(path_.c_str()) != 0) LogError("unlink of {}: {}", path_, std::strerror(errno));
   DORY_CRASH_POINT("overflow.unlinked");
   file_.Reset();

@@ -111,7 +111,9 @@ void Publisher::Commit(uint64_t appended) {
     Store(producer_->tail, writer_.write_position());
     DORY_CRASH_POINT("P4.tail");
   } else {
-    Store(producer_->stage.decided, shm::kNothingAppended);
+    if (!DORY_IS_MUTANT("not decided without an append")) {
+      Store(producer_->stage.decided, shm::kNothingAppended);
+    }
     DORY_CRASH_POINT("P4.decided");
   }
 }
@@ -119,6 +121,7 @@ void Publisher::Commit(uint64_t appended) {
 // P5 and P6: sets only, so that they may be done again.
 void Publisher::FinishBurst() {
   shm::Stage& stage = producer_->stage;
+  if (DORY_IS_MUTANT("P6 before P5")) Store(stage.base, Load(producer_->tail));
   SetCounters();
   if (Load(stage.decided) == shm::kWrittenToOverflow) {
     Store(producer_->overflow_in, stage.out);
@@ -134,10 +137,11 @@ void Publisher::FinishBurst() {
 }
 
 void Publisher::SetCounters() {
-  const shm::Stage& stage = producer_->stage;
+  shm::Stage& stage = producer_->stage;
   for (uint64_t i = 0; i < stage.journal_count; ++i) {
     books_.Set(stage.journal[i].counter, stage.journal[i].value);
     DORY_CRASH_POINT("P5.counter");
+    if (DORY_IS_MUTANT("counters added")) ++stage.journal[i].value;
   }
 }
 

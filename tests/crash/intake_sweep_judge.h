@@ -1,0 +1,112 @@
+// The sweep's judge: every message once and in order, or rejected, and books that say so.
+
+#pragma once
+
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "tests/crash/intake_sweep_world.h"
+
+namespace dory::intake {
+
+class Judge {
+ public:
+  explicit Judge(World& world) : world_(world), books_(world.Books()) {}
+
+  // What a reader of the books may ask at any instant. Empty: nothing is wrong.
+  std::string InspectAfterDeath() {
+    for (const auto& [row, count] : world_.CountAppended()) {
+      if (books_.topics.at(row).appended != count) return "a reader's books: appended";
+    }
+    return books_.Appended() == Sum(world_.CountAppended()) ? "" : "a reader's books: all appended";
+  }
+
+  std::string JudgeAll() {
+    world_.Consume(SIZE_MAX);
+    if (world_.shared().damaged) return "damaged record";
+    std::string problem = JudgeOrder();
+    if (problem.empty()) problem = JudgeFates();
+    if (problem.empty()) problem = JudgeBooks();
+    if (problem.empty()) problem = JudgeSegment();
+    return problem;
+  }
+
+ private:
+  static uint64_t Sum(const std::map<uint32_t, uint64_t>& counts) {
+    uint64_t sum = 0;
+    for (const auto& [row, count] : counts) sum += count;
+    return sum;
+  }
+
+  std::string JudgeOrder() {
+    std::map<int, int> last;
+    for (size_t i = 0; i < world_.shared().kept_count; ++i) {
+      const Kept& kept = world_.shared().kept[i];
+      int socket = 0;
+      int number = 0;
+      if (std::sscanf(kept.value, "%d:%d:", &socket, &number) != 2) return "a value that nobody sent";
+      if (kept.ordinal != i) return "ordinals";
+      const auto [at, fresh] = last.emplace(socket, number);
+      if (!fresh && number <= at->second) return "order, or doubled: " + std::string(kept.value);
+      at->second = number;
+      ++kept_[kept.value];
+      ++kept_of_topic_[books_.topics.at(kept.row).name];
+    }
+    return "";
+  }
+
+  std::string JudgeFates() {
+    for (const std::vector<Sent>& messages : world_.sent()) {
+      for (const Sent& message : messages) {
+        const uint64_t kept = kept_.contains(message.value) ? kept_[message.value] : 0;
+        if (message.fate) {
+          ++rejected_[*message.fate];
+        } else if (kept == 0 && (message.may_be_rejected || world_.scenario().reject_when_full)) {
+          ++missing_;
+        } else if (kept != 1) {
+          return (kept == 0 ? "lost: " : "doubled: ") + message.value.substr(0, 10);
+        }
+      }
+    }
+    return "";
+  }
+
+  std::string JudgeBooks() {
+    for (const shm::TopicBooks& topic : books_.topics) {
+      if (topic.appended != kept_of_topic_[topic.name]) return "books: appended of " + topic.name;
+    }
+    for (const Reject reason : {Reject::kMalformed, Reject::kUnsupportedVersion, Reject::kBadTopic, Reject::kTooLong}) {
+      if (books_.RejectedFor(reason) != rejected_[reason]) return std::string("books: ") + shm::NameOf(reason);
+    }
+    const uint64_t no_room = books_.RejectedFor(Reject::kNoRoom);
+    if (books_.RejectedFor(Reject::kTooManyTopics) + no_room != missing_) return "books: without room or row";
+    if (no_room > 0 && !world_.scenario().reject_when_full) return "rejected though it was to wait";
+    uint64_t tallied = 0;
+    for (const shm::VersionTally& tally : world_.RawBooks().unsupported_versions) tallied += tally.count;
+    if (tallied != rejected_[Reject::kUnsupportedVersion]) return "books: tallies of versions";
+    uint64_t sent = 0;
+    for (const std::vector<Sent>& messages : world_.sent()) sent += messages.size();
+    return books_.Received() == sent ? "" : "books: received";
+  }
+
+  std::string JudgeSegment() const {
+    const shm::ProducerPage& producer = world_.Producer();
+    if (producer.stage.base != producer.tail || producer.stage.decided != 0) return "a burst is half finished";
+    for (const mmsghdr& message : world_.Slots().messages) {
+      if (message.msg_len != shm::kEmptySlot) return "a slot is not empty";
+    }
+    if (producer.overflow_in != 0 || producer.overflow_out != 0) return "overflow positions";
+    return std::filesystem::exists(world_.OverflowPath()) ? "the overflow file is left" : "";
+  }
+
+  World& world_;
+  const shm::Books books_;
+  std::map<std::string, uint64_t> kept_;
+  std::map<std::string, uint64_t> kept_of_topic_;
+  std::map<Reject, uint64_t> rejected_;
+  uint64_t missing_ = 0;
+};
+
+}  // namespace dory::intake

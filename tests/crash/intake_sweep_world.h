@@ -1,0 +1,251 @@
+// The sweep's world: a small segment, the sockets of each life, and the kafka worker played by hand.
+//
+// Owner: the sweep's process; a life is a fork of it, and shares segment, sockets and `Shared`.
+
+#pragma once
+
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/config.h"
+#include "common/crash_point.h"
+#include "common/file_descriptor.h"
+#include "intake_worker/final_drain.h"
+#include "intake_worker/intake_lane.h"
+#include "shm/books.h"
+#include "shm/ring_reader.h"
+#include "shm/segment.h"
+#include "shm/store.h"
+#include "tests/crash/intake_sweep_messages.h"
+
+namespace dory::intake {
+
+using shm::RegionKind;
+
+inline constexpr uint32_t kSweepTopics = 3;  // rows; a fourth topic has none
+inline constexpr size_t kSocketsOfLife = 2;
+
+[[noreturn]] inline void Die(const std::string& what) {
+  std::fprintf(stderr, "intake_sweep: %s\n", what.c_str());
+  std::exit(2);
+}
+
+struct Life {
+  bool dying;  // ends with the final drain; else by having read all
+  int messages;
+};
+
+struct Scenario {
+  std::string name;
+  uint64_t ring_size;
+  bool reject_when_full;
+  uint32_t burst;
+  std::vector<Life> lives;
+};
+
+struct Kept {
+  uint32_t row;
+  uint32_t ordinal;
+  char value[200];
+};
+
+struct Shared {
+  std::atomic<unsigned long> recovered_at;  // passages of a life until it began to read sockets
+  std::atomic<size_t> kept_count;
+  std::array<Kept, 256> kept;
+  std::atomic<bool> damaged;
+  std::atomic<bool> overflowed;
+};
+
+class World {
+ public:
+  explicit World(const Scenario& scenario) : scenario_(scenario) {
+    char folder[] = "/dev/shm/intake_sweep.XXXXXX";
+    if (::mkdtemp(folder) == nullptr) Die("mkdtemp");
+    folder_ = folder;
+    const Result<int> fd = shm::CreateSegment(folder_, {.ring_size = scenario.ring_size,
+                                                        .pool_size = shm::kBlockSize,
+                                                        .lanes = 1,
+                                                        .max_topics = kSweepTopics,
+                                                        .slot_size = kSweepSlotSize,
+                                                        .reserved = 0});
+    if (!fd.ok()) Die(fd.status().message());
+    segment_fd_.Reset(fd.value());
+    check_ = Map(shm::Role::kCheck);
+    kafka_ = Map(shm::Role::kKafka);
+    intake_ = Map(shm::Role::kIntake);
+    shared_ = static_cast<Shared*>(::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    TakeSnapshot();
+  }
+
+  ~World() {
+    std::filesystem::remove_all(folder_);
+    ::munmap(shared_, sizeof(Shared));
+  }
+
+  // A new segment, no messages, no file.
+  void Reset() {
+    for (const auto& [kind, bytes] : snapshot_) {
+      std::memcpy(intake_->WritableBytes(kind, 0).data(), bytes.data(), bytes.size());
+    }
+    std::memset(kafka_->WritableBytes(RegionKind::kConsumer, 0).data(), 0, sizeof(shm::ConsumerPage));
+    ::unlink(OverflowPath().c_str());
+    shared_->kept_count = 0;
+    shared_->damaged = false;
+    shared_->overflowed = false;
+    sockets_.clear();
+    sent_.clear();
+  }
+
+  // The next life's sockets, full of its messages.
+  void BeginLife(const Life& life) {
+    for (size_t i = 0; i < kSocketsOfLife; ++i) {
+      int fds[2];
+      if (::socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) != 0) Die("socketpair");
+      const FileDescriptor client(fds[0]);
+      sockets_.emplace_back(fds[1]);
+      sent_.push_back(ComposeFor(sent_.size(), static_cast<int>(i), life.messages));
+      for (const Sent& message : sent_.back()) {
+        if (::send(client.get(), message.bytes.data(), message.bytes.size(), MSG_DONTWAIT) < 0) Die("send");
+      }
+    }
+  }
+
+  // In a child: one life of the intake, from its start to its end.
+  void Live(bool dying) {
+    // Another address, as after an exec.
+    ::mmap(nullptr, static_cast<size_t>(1 + ::getpid() % 61) << 16, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const std::unique_ptr<shm::Segment> segment = Map(shm::Role::kIntake);
+    IntakeLane lane(*segment, 0, config_, Settings(), doorbell_.get());
+    lane.Recover();
+    if (scenario_.reject_when_full) Consume(1);
+    if (dying) Consume(4);  // of an earlier life: there is room, but the file is not read
+    for (Outcome outcome = Outcome::kMore; outcome != Outcome::kEmpty && !dying;) {
+      outcome = lane.PublishLeftovers();
+      if (outcome == Outcome::kNoRoom) Consume(2);
+    }
+    shared_->recovered_at = CountCrashPoints();
+    for (uint32_t i = 0; i < sockets_.size() && !dying; ++i) ReadSocket(lane, i);
+    if (!dying) return;
+    std::vector<InputSocket> inputs;
+    for (uint32_t i = 0; i < sockets_.size(); ++i) inputs.push_back({i, sockets_[i].get()});
+    DrainFinally(lane, inputs, 0);
+  }
+
+  // Plays the kafka worker: takes records, and keeps what they were.
+  void Consume(size_t at_most) {
+    const shm::RingReader reader(&Producer(), kafka_->Bytes(RegionKind::kRing, 0));
+    auto& consumer = *kafka_->GetWritable<shm::ConsumerPage>(RegionKind::kConsumer, 0);
+    for (size_t i = 0; i < at_most && consumer.head != reader.Tail(); ++i) {
+      const shm::RingRecord record = reader.ReadAt(consumer.head, reader.Tail());
+      if (record.verdict == shm::RingRecord::Verdict::kMessage) Keep(record);
+      if (record.verdict == shm::RingRecord::Verdict::kDamaged) shared_->damaged = true;
+      shm::Store(consumer.head, record.end);
+    }
+  }
+
+  // Messages of each topic's row that are in the ring, or were.
+  std::map<uint32_t, uint64_t> CountAppended() {
+    std::map<uint32_t, uint64_t> counts;
+    for (size_t i = 0; i < shared_->kept_count; ++i) ++counts[shared_->kept[i].row];
+    const shm::RingReader reader(&Producer(), kafka_->Bytes(RegionKind::kRing, 0));
+    uint64_t position = kafka_->Get<shm::ConsumerPage>(RegionKind::kConsumer, 0)->head;
+    while (position != reader.Tail()) {
+      const shm::RingRecord record = reader.ReadAt(position, reader.Tail());
+      if (record.verdict == shm::RingRecord::Verdict::kMessage) ++counts[record.message.header.topic_row];
+      position = record.end;
+    }
+    return counts;
+  }
+
+  // Of a trial without kills: whether the ring was lapped, room was missing, the file was written.
+  bool WasUsedAsMeant() const {
+    const bool lapped = Producer().tail > scenario_.ring_size;
+    if (scenario_.reject_when_full) return Books().RejectedFor(Reject::kNoRoom) > 0;
+    if (scenario_.lives[0].dying) return shared_->overflowed;
+    return lapped == (scenario_.ring_size < 4'096);
+  }
+
+  void EndLife() {
+    if (Producer().overflow_in > 0) shared_->overflowed = true;
+  }
+
+  const Scenario& scenario() const { return scenario_; }
+  const Shared& shared() const { return *shared_; }
+  const std::vector<std::vector<Sent>>& sent() const { return sent_; }
+  shm::Books Books() const { return shm::ReadBooks(*check_, 0); }
+  const shm::ProducerPage& Producer() const { return *check_->Get<shm::ProducerPage>(RegionKind::kProducer, 0); }
+  const shm::ReceiveSlots& Slots() const { return *check_->Get<shm::ReceiveSlots>(RegionKind::kReceive, 0); }
+  const shm::IntakeBooks& RawBooks() const { return *check_->Get<shm::IntakeBooks>(RegionKind::kIntakeBooks, 0); }
+  std::string OverflowPath() const { return folder_ + "/overflow.0"; }
+
+ private:
+  void TakeSnapshot() {
+    for (const RegionKind kind : {RegionKind::kIntakeBooks, RegionKind::kReceive, RegionKind::kProducer,
+                                  RegionKind::kRing, RegionKind::kWorkerPage}) {
+      const ByteSpan bytes = intake_->Bytes(kind, 0);
+      snapshot_[kind].assign(bytes.begin(), bytes.end());
+    }
+  }
+
+  std::unique_ptr<shm::Segment> Map(shm::Role role) const {
+    Result<shm::Segment> segment = shm::Segment::Map(segment_fd_.get(), role, 0);
+    if (!segment.ok()) Die(segment.status().message());
+    return std::make_unique<shm::Segment>(segment.Take());
+  }
+
+  LaneSettings Settings() const {
+    LaneSettings settings;
+    settings.limits.assign(sockets_.size(), kSweepSlotSize);
+    settings.reject_when_full = scenario_.reject_when_full;
+    settings.overflow_path = OverflowPath();
+    settings.burst = scenario_.burst;
+    return settings;
+  }
+
+  void ReadSocket(IntakeLane& lane, uint32_t index) {
+    for (;;) {
+      const Outcome outcome = lane.ReceiveOnce(index, sockets_[index].get());
+      if (outcome == Outcome::kEmpty) return;
+      if (outcome == Outcome::kNoRoom) Consume(2);
+    }
+  }
+
+  void Keep(const shm::RingRecord& record) {
+    Kept& kept = shared_->kept.at(shared_->kept_count);
+    kept.row = record.message.header.topic_row;
+    kept.ordinal = record.ordinal;
+    const std::string_view value = AsText(record.message.value);
+    std::memcpy(kept.value, value.data(), value.size());
+    kept.value[value.size()] = '\0';
+    ++shared_->kept_count;
+  }
+
+  const Scenario& scenario_;
+  Config config_ = ParseConfigText("[kafka]\nbrokers = 127.0.0.1:9092\n", "sweep").Take();
+  std::string folder_;
+  FileDescriptor segment_fd_;
+  FileDescriptor doorbell_{::eventfd(0, EFD_NONBLOCK)};
+  std::unique_ptr<shm::Segment> check_;
+  std::unique_ptr<shm::Segment> kafka_;
+  std::unique_ptr<shm::Segment> intake_;
+  std::map<RegionKind, std::vector<std::byte>> snapshot_;
+  Shared* shared_;
+  std::vector<FileDescriptor> sockets_;
+  std::vector<std::vector<Sent>> sent_;  // by socket
+};
+
+}  // namespace dory::intake
