@@ -76,6 +76,7 @@ class FakeBroker {
   int32_t leader = 1;                               // of all partitions; this broker is 1,
   uint16_t other_port = 0;                          // and at this port is broker 2, where there is one
   int64_t next_producer_id = 1000;
+  bool holds = false;                               // serves no Produce until GoOn()
   bool takes_damaged = false;                       // batches, without a failure of the test; answers 2
 
   // ---- what a test sees
@@ -89,7 +90,11 @@ class FakeBroker {
     for (const auto& [partition, values] : log) all.insert(all.end(), values.begin(), values.end());
     return all;
   }
-  void CutAll() { clients_.clear(); }
+  // Serves what has come while it held still.
+  void GoOn() {
+    holds = false;
+    for (const auto& client : std::map(clients_)) Serve(*client.first);
+  }
   // The producer's state of a partition, as if so many records had come before.
   void SetSequence(int32_t partition, int64_t id, int16_t epoch, int32_t next) {
     leaders_[partition] = {id, epoch, next, {}};
@@ -135,9 +140,14 @@ class FakeBroker {
     if (got < 0 && errno == EAGAIN) return;
     if (got <= 0) return Cut(client);
     client.input.insert(client.input.end(), buffer, buffer + got);
+    Serve(client);
+  }
+
+  void Serve(Client& client) {
     while (client.input.size() >= 4) {
       const auto size = static_cast<size_t>(LoadBigEndian<int32_t>(client.input.data())) + 4;
       if (client.input.size() < size) return;
+      if (holds && LoadBigEndian<int16_t>(client.input.data() + 4) == 0) return;
       const Bytes frame(client.input.begin() + 4, client.input.begin() + static_cast<ptrdiff_t>(size));
       client.input.erase(client.input.begin(), client.input.begin() + static_cast<ptrdiff_t>(size));
       if (!Handle(client, frame)) return Cut(client);

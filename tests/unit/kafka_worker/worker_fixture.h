@@ -118,6 +118,14 @@ class WorkerFixture : public ::testing::Test {
     return nullptr;
   }
 
+  size_t CountSent() const {
+    const auto* batches = segment_.check().Get<shm::BatchDescriptor>(shm::RegionKind::kBatches, 0);
+    const auto* end = batches + segment_.check().geometry().BlockCount();
+    return static_cast<size_t>(std::count_if(batches, end, [](const shm::BatchDescriptor& batch) {
+      return static_cast<shm::BatchState>(shm::Load(batch.word).state) == shm::BatchState::kSent;
+    }));
+  }
+
   shm::TestSegment segment_;
   WorkerContext context_;
   FakeBroker broker_;
