@@ -56,7 +56,8 @@ TEST(ParseTest, ReadsWhatTheClientLibraryWrites) {
   message.value = "hello";
   message.value_size = 5;
   ASSERT_EQ(dory_write_partition_key(buffer, sizeof(buffer), 3, &message, &size), DORY_OK);
-  const ParseResult result = ParseText(std::string(buffer, size));
+  const std::string bytes(buffer, size);
+  const ParseResult result = ParseText(bytes);
   ASSERT_FALSE(result.reject);
   EXPECT_EQ(result.message.partition_key, 3u);
   EXPECT_EQ(AsText(result.message.value), "hello");
