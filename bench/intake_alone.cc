@@ -37,6 +37,7 @@ struct Options {
   uint64_t count = 1'000'000;
   uint64_t ring_size = 64 << 20;
   uint32_t slot_size = 64 * 1024;
+  unsigned pause_us = 2'000;
 };
 
 [[noreturn]] void Fail(const std::string& what) {
@@ -127,13 +128,13 @@ class Host {
     link_->Send(message);
   }
 
-  // Moves head to tail twenty times a millisecond, as nobody else would: it is to cost the intake nothing.
+  // Moves head to tail after each pause. A long one with a small ring shows how the intake waits for room.
   void Consume(shm::Segment& kafka, const shm::Segment& check) {
     const auto& producer = *kafka.Get<shm::ProducerPage>(shm::RegionKind::kProducer, 0);
     auto& consumer = *kafka.GetWritable<shm::ConsumerPage>(shm::RegionKind::kConsumer, 0);
     shm::DoorbellWaker room(&producer.room_sleep, room_doorbell_);
     while (shm::ReadBooks(check, 0).Received() < options_.count) {
-      ::usleep(2'000);
+      ::usleep(options_.pause_us);
       shm::Store(consumer.head, shm::Load(producer.tail));
       room.WakeIfAsleep();
       if (began_ns_ == 0 && shm::Load(producer.tail) > 0) began_ns_ = BoottimeNs();
@@ -179,6 +180,7 @@ int main(int argc, char** argv) {
   app.add_option("--count", options.count, "ends after so many messages");
   app.add_option("--ring-size", options.ring_size, "bytes");
   app.add_option("--slot-size", options.slot_size, "largest datagram, bytes");
+  app.add_option("--pause-us", options.pause_us, "microseconds between two moves of head");
   CLI11_PARSE(app, argc, argv);
   dory::Host(options).Run();
   return 0;
