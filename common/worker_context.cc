@@ -1,3 +1,4 @@
+#include "common/control.pb.h"
 #include "common/worker_context.h"
 
 #include <fcntl.h>

@@ -13,9 +13,12 @@
 #include <string>
 
 #include "common/config.h"
-#include "common/control.pb.h"
 #include "common/control_link.h"
 #include "common/event_loop.h"
+
+namespace dory::control {
+class WorkerStatus;
+}
 
 namespace dory {
 

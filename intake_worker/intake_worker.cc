@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "common/control.pb.h"
 #include "common/log.h"
 #include "common/worker_context.h"
 #include "intake_worker/final_drain.h"

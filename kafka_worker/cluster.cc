@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "common/control.pb.h"
 #include "common/clock.h"
 #include "common/crash_point.h"
 #include "common/log.h"

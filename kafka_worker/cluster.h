@@ -16,11 +16,14 @@
 #include <vector>
 
 #include "common/config.h"
-#include "common/control.pb.h"
 #include "common/event_loop.h"
 #include "kafka_worker/broker_connection.h"
 #include "kafka_worker/memory.h"
 #include "kafka_worker/protocol/metadata.h"
+
+namespace dory::control {
+class WorkerStatus;
+}
 
 namespace dory::kafka {
 

@@ -88,22 +88,31 @@ uint64_t* FindCounter(uint64_t word, Books* books) {
                (in_row - offsetof(IntakeTopicRow, rejected)) / sizeof(uint64_t));
 }
 
-// A burst that is decided and perhaps not counted yet is counted: its journal has the new values.
-void ApplyJournal(const Stage& stage, Books* books) {
+using Changes = std::vector<std::pair<uint64_t, uint64_t>>;  // counter, value
+
+// The journal of a burst that is decided and perhaps not counted yet.
+Changes ReadJournal(const Stage& stage, const BurstMark& mark) {
+  Changes changes;
+  if (mark.tail == mark.base && mark.decided != kNothingAppended) return changes;
   const uint64_t count = std::min<uint64_t>(Load(stage.journal_count), kJournalSize);
   for (uint64_t i = 0; i < count; ++i) {
-    uint64_t* const counter = FindCounter(Load(stage.journal[i].counter), books);
-    if (counter != nullptr) *counter = Load(stage.journal[i].value);
+    changes.emplace_back(Load(stage.journal[i].counter), Load(stage.journal[i].value));
   }
+  return changes;
 }
 
-// False where the burst moved meanwhile.
+// False where the burst moved meanwhile. Bursts that append nothing leave the mark as it was, but not the
+// journal: its values only grow.
 bool ReadIntakeSide(const Segment& segment, uint32_t lane, Books* books) {
   const ProducerPage& page = *segment.Get<ProducerPage>(RegionKind::kProducer, lane);
   const BurstMark mark = LoadMark(page);
+  const Changes changes = ReadJournal(page.stage, mark);
   ReadIntakeRows(segment.Bytes(RegionKind::kIntakeBooks, lane), books);
-  if (mark.tail != mark.base || mark.decided == kNothingAppended) ApplyJournal(page.stage, books);
-  return LoadMark(page) == mark;  // else the journal may be of two bursts
+  for (const auto& [word, value] : changes) {
+    uint64_t* const counter = FindCounter(word, books);
+    if (counter != nullptr) *counter = value;
+  }
+  return LoadMark(page) == mark && ReadJournal(page.stage, mark) == changes;
 }
 
 // Nothing is shown delivered that is not shown appended.
