@@ -86,6 +86,8 @@ $(BIN)/to_dory: $(OBJ)/clients/c/to_dory.o $(CLIENT_OBJECTS)
 $(BIN)/unit_tests: $(UNIT_OBJECTS) $(SUPERVISOR_OBJECTS) $(INTAKE_OBJECTS) $(KAFKA_OBJECTS) \
                    $(DORYCTL_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS) $(CLIENT_OBJECTS)
 $(BIN)/unit_tests: LIBS += -lgtest_main -lgtest
+# What tests is compiled quickly; what is tested, as users have it.
+$(UNIT_OBJECTS): CXXFLAGS += -O0
 $(SUPPORT_PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/tests/support/%.o $(CLIENT_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
 $(SUPPORT_PROGRAMS:%=$(BIN)/%): LIBS += -lrdkafka
 # It forks for each kill: what makes a fork dear stays out of it.
