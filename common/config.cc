@@ -12,13 +12,17 @@
 
 #include "common/config_build.h"
 #include "common/config_text.h"
+#include "common/text_check.h"
 
 namespace dory {
 namespace {
 
 constexpr size_t kMaxFileBytes = 1 << 20;
+constexpr size_t kMaxFiles = 1000;
+constexpr size_t kMaxShown = 40;  // of a line that is not understood or too long
 constexpr std::string_view kBlank = " \t\r";
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr std::string_view kUtf16Marks[] = {"\xFF\xFE", "\xFE\xFF"};
 constexpr std::string_view kInclude = "include";
 constexpr std::string_view kLineForms = "[section], key = value, ; comment";
 
@@ -30,12 +34,6 @@ std::string_view TrimBlank(std::string_view text) {
   size_t first = text.find_first_not_of(kBlank);
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
-}
-
-bool HasControlCharacter(std::string_view line) {
-  return std::ranges::any_of(line, [](char c) {
-    return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == '\x7f';
-  });
 }
 
 Result<std::string> ReadFile(const std::string& path) {
@@ -65,6 +63,10 @@ class FileReader {
   FileReader(std::string_view text, size_t file, ConfigText* out)
       : rest_(text), file_(file), out_(out) {
     if (rest_.starts_with(kByteOrderMark)) rest_.remove_prefix(kByteOrderMark.size());
+    if (!std::ranges::any_of(kUtf16Marks, [&](auto mark) { return rest_.starts_with(mark); })) return;
+    line_ = 1;
+    AddError("UTF-16; allowed: UTF-8");
+    rest_ = {};
   }
 
   // The file's includes, in order.
@@ -102,15 +104,15 @@ class FileReader {
 
   std::string_view TakeLine() {
     size_t end = rest_.find('\n');
-    std::string_view line = rest_.substr(0, end);
+    untrimmed_ = rest_.substr(0, end);
     rest_.remove_prefix(end == std::string_view::npos ? rest_.size() : end + 1);
-    return TrimBlank(line);
+    return TrimBlank(untrimmed_);
   }
 
   bool IsPairLine(std::string_view line, size_t most) {
     if (IsBlankOrComment(line)) return false;
-    if (HasControlCharacter(line)) {
-      AddError("a control character; allowed: printable text");
+    if (BadByte bad; FindBadByte(line, &bad)) {
+      AddBadByte(bad, static_cast<size_t>(line.data() - untrimmed_.data()) + bad.offset + 1);
       return false;
     }
     if (line.front() == '[') {
@@ -118,14 +120,25 @@ class FileReader {
       return false;
     }
     if (line.size() <= most) return true;
-    AddError(std::string(line.substr(0, 40)) + "...: a line of " + std::to_string(line.size()) +
+    AddError(Shorten(line, kMaxShown) + ": a line of " + std::to_string(line.size()) +
              " bytes; allowed: at most " + std::to_string(most));
     return false;
   }
 
+  void AddBadByte(const BadByte& bad, size_t column) {
+    char value[8];
+    std::snprintf(value, sizeof(value), "0x%02X", bad.value);
+    AddError("byte " + std::string(value) + " in column " + std::to_string(column) + ": " + bad.what +
+             "; allowed: UTF-8 text without control characters");
+  }
+
+  void AddNotUnderstood(std::string_view line) {
+    AddError(Shorten(line, kMaxShown) + ": not understood; allowed: " + std::string(kLineForms));
+  }
+
   void FindUnparsed() {
     if (handed_.empty()) return;
-    AddError(std::string(handed_) + ": not understood; allowed: " + std::string(kLineForms));
+    AddNotUnderstood(handed_);
     handed_ = {};
   }
 
@@ -133,8 +146,7 @@ class FileReader {
     size_t end = line.find(']');
     if (end == std::string_view::npos || !IsBlankOrComment(TrimBlank(line.substr(end + 1)))) {
       within_ = Within::kBadSection;
-      AddError(std::string(line) + ": not understood; allowed: " + std::string(kLineForms));
-      return;
+      return AddNotUnderstood(line);
     }
     within_ = Within::kSection;
     out_->sections.push_back({std::string(line.substr(1, end - 1)), Here(), {}});
@@ -158,6 +170,7 @@ class FileReader {
   void AddError(std::string text) { out_->errors.push_back({Here(), std::move(text)}); }
 
   std::string_view rest_;
+  std::string_view untrimmed_;  // the line as it stands in the file
   std::string_view handed_;  // the line that inih has, until HandlePair was called for it
   int line_ = 0;
   Within within_ = Within::kTop;
@@ -211,6 +224,7 @@ class TreeReader {
         AddError(include, path + " includes itself; allowed: files that do not lead back");
         continue;
       }
+      if (text_.files.size() == kMaxFiles) return AddTooMany(include);
       Result<std::string> text = ReadFile(path);
       if (text.ok()) {
         ReadText(text.value(), path);
@@ -220,12 +234,19 @@ class TreeReader {
     }
   }
 
+  // Once: whoever else includes something is read no further either.
+  void AddTooMany(const FileReader::Include& include) {
+    if (std::exchange(too_many_, true)) return;
+    AddError(include, "one file more than " + std::to_string(kMaxFiles) + "; allowed: at most so many");
+  }
+
   void AddError(const FileReader::Include& include, const std::string& what) {
     text_.errors.push_back({include.place, "include = " + include.pattern + ": " + what});
   }
 
   ConfigText text_;
   std::vector<std::filesystem::path> open_;  // the files we are within
+  bool too_many_ = false;
   std::error_code ignored_;
 };
 

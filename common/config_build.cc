@@ -5,13 +5,19 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <span>
 
+#include "common/config_suggest.h"
 #include "common/option_table.h"
+#include "common/paths.h"
+#include "common/text_check.h"
 
 namespace dory {
 namespace {
 
 constexpr int64_t kLargestMessage = 100 << 20;
+constexpr size_t kMaxErrors = 50;  // that are said; a file that is none at all has thousands
+constexpr size_t kMaxShown = 300;  // bytes of a name or a value that is refused
 
 // ---- names -------------------------------------------------------------------------------------
 
@@ -27,58 +33,6 @@ bool IsInputName(std::string_view name) {
 bool IsTopicName(std::string_view name) {
   return !name.empty() && name.size() <= 249 && name != "." && name != ".." &&
          std::ranges::all_of(name, [](char c) { return c == '.' || IsInputNameChar(c); });
-}
-
-// Levenshtein's.
-size_t CountEdits(std::string_view left, std::string_view right) {
-  std::vector<size_t> row(right.size() + 1);
-  for (size_t j = 0; j <= right.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= left.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= right.size(); ++j) {
-      size_t changed = diagonal + (left[i - 1] == right[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({changed, row[j] + 1, row[j - 1] + 1}));
-    }
-  }
-  return row.back();
-}
-
-bool IsNear(std::string_view read, std::string_view known) {
-  size_t edits = CountEdits(read, known);
-  return edits <= 2 && edits < known.size();
-}
-
-// "; did you mean X; allowed: X, Y", the first part only where something is near.
-std::string Suggest(std::string_view near, const std::vector<std::string_view>& known) {
-  std::string text = near.empty() ? "" : "; did you mean " + std::string(near);
-  std::string_view separator = "; allowed: ";
-  for (std::string_view name : known) {
-    text.append(separator).append(name);
-    separator = ", ";
-  }
-  return text;
-}
-
-std::string SuggestSection(std::string_view name) {
-  const std::string_view read = name.substr(0, name.find(':'));
-  std::string_view near;
-  std::vector<std::string_view> known;
-  for (const SectionRow& row : ListSections()) {
-    known.push_back(row.shown);
-    if (IsNear(read, row.prefix.substr(0, row.prefix.find(':')))) near = row.shown;
-  }
-  return Suggest(near, known);
-}
-
-std::string SuggestKey(SectionKind kind, std::string_view key) {
-  std::string_view near;
-  std::vector<std::string_view> known;
-  for (const OptionRow& row : ListOptions()) {
-    if (row.section != kind) continue;
-    known.push_back(row.key);
-    if (IsNear(key, row.key)) near = row.key;
-  }
-  return Suggest(near, known);
 }
 
 std::string ReadHostName() {
@@ -150,9 +104,12 @@ class Builder {
     text_.errors.push_back({place, std::move(text)});
   }
 
+  static std::string Show(const ConfigSection& section) {
+    return "[" + Shorten(section.name, kMaxShown) + "]";
+  }
+
   void AddError(const ConfigSection& section, const ConfigLine& line, const std::string& what) {
-    AddError(line.place,
-             "[" + section.name + "] " + line.key + " = " + line.value + ": " + what);
+    AddError(line.place, Show(section) + " " + line.key + " = " + line.value + ": " + what);
   }
 
   Status JoinErrors() {
@@ -160,8 +117,12 @@ class Builder {
       return std::pair(error.place.file, error.place.line);
     });
     std::string joined;
-    for (const ConfigError& error : text_.errors) {
+    const size_t shown = std::min(text_.errors.size(), kMaxErrors);
+    for (const ConfigError& error : std::span(text_.errors).first(shown)) {
       joined += (joined.empty() ? "" : "\n") + FormatPlace(text_, error.place) + ": " + error.text;
+    }
+    if (const size_t more = text_.errors.size() - shown; more > 0) {
+      joined += "\n" + text_.files[0] + ": and " + std::to_string(more) + " more";
     }
     return Status::Error(joined);
   }
@@ -180,12 +141,11 @@ class Builder {
       if (CheckSectionName(section, row.kind, name)) sections_.push_back({&row, name, &section});
       return;
     }
-    AddError(section.place,
-             "[" + section.name + "]: unknown section" + SuggestSection(section.name));
+    AddError(section.place, Show(section) + ": unknown section" + SuggestSection(section.name));
   }
 
   bool CheckSectionName(const ConfigSection& section, SectionKind kind, std::string_view name) {
-    const std::string read = "[" + section.name + "]: ";
+    const std::string read = Show(section) + ": ";
     if (kind == SectionKind::kInput && !IsInputName(name)) {
       AddError(section.place, read + "not a name; allowed: letters, digits, '_' and '-'");
       return false;
@@ -203,7 +163,7 @@ class Builder {
     auto first = std::ranges::find(sections_, section.text->name,
                                    [](const KnownSection& known) { return known.text->name; });
     if (first->text == section.text) return true;
-    AddError(section.text->place, "[" + section.text->name + "]: stands already at " +
+    AddError(section.text->place, Show(*section.text) + ": stands already at " +
                                       FormatPlace(text_, first->text->place) + "; allowed: once");
     return false;
   }
@@ -330,22 +290,36 @@ class Builder {
 
   // ---- what options must be together
 
+  // At the line that sets `key`, with what it says; else at the section, else at the end of the file,
+  // with the default.
   void AddInputError(const InputConfig& input, std::string_view key, const std::string& value,
                      const std::string& what) {
     const std::string name = "input:" + input.name;
     auto found = std::ranges::find(text_.sections, name, &ConfigSection::name);
+    if (found == text_.sections.end()) {
+      const ConfigSection implied{name, {0, text_.last_line}, {}};
+      return AddError(implied, {std::string(key), value, implied.place}, what);
+    }
     const ConfigLine* line = FindLine(*found, key);
-    AddError(*found, {std::string(key), value, line != nullptr ? line->place : found->place}, what);
+    const ConfigLine implied{std::string(key), value, found->place};
+    AddError(*found, line != nullptr ? *line : implied, what);
+  }
+
+  static std::string Normalize(const std::string& path) {
+    return std::filesystem::path(path).lexically_normal().string();
   }
 
   void CheckPaths() {
-    std::map<std::string, std::string> owners;
+    std::map<std::string, std::string> owners = {
+        {Normalize(ControlSocketPath(config_.run_dir)), "the control socket"},
+        {Normalize(LockPath(config_.run_dir)), "the lock"},
+        {Normalize(PidPath(config_.run_dir)), "the pid file"}};
+    if (config_.log_to.starts_with('/')) owners.emplace(Normalize(config_.log_to), "[log] to");
     for (const InputConfig& input : config_.inputs) {
-      const std::string path = std::filesystem::path(input.path).lexically_normal().string();
-      auto [owner, is_first] = owners.emplace(path, input.name);
+      auto [owner, is_first] = owners.emplace(Normalize(input.path), "[input:" + input.name + "]");
       if (is_first) continue;
       AddInputError(input, "path", input.path,
-                    "the path of [input:" + owner->second + "]; allowed: one of its own");
+                    "the path of " + owner->second + "; allowed: one of its own");
     }
   }
 

@@ -19,11 +19,15 @@ struct Unit {
 constexpr Unit kSizeUnits[] = {{"G", int64_t{1} << 30}, {"M", 1 << 20}, {"K", 1 << 10}, {"", 1}};
 constexpr Unit kDurationUnits[] = {{"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}};
 
-// The digits at the front of `text`, which is moved behind them. False: none, or too many.
+constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+
+// The digits at the front of `text`, which is moved behind them. What is too large for an int64_t is
+// its largest (or least): the range of whatever it is for refuses it. False: there are none.
 bool TakeNumber(std::string_view* text, int64_t* number, int base = 10) {
   const char* end = text->data() + text->size();
   auto [after, error] = std::from_chars(text->data(), end, *number, base);
-  if (error != std::errc()) return false;
+  if (error == std::errc::invalid_argument) return false;
+  if (error == std::errc::result_out_of_range) *number = text->starts_with('-') ? -kMost : kMost;
   text->remove_prefix(static_cast<size_t>(after - text->data()));
   return true;
 }
@@ -34,8 +38,7 @@ Result<int64_t> ParseWithUnit(std::string_view text, std::span<const Unit> units
   if (!TakeNumber(&text, &number) || number < 0) return Status::Error(wrong);
   for (const Unit& unit : units) {
     if (text != unit.suffix) continue;
-    if (number > std::numeric_limits<int64_t>::max() / unit.factor) return Status::Error(wrong);
-    return number * unit.factor;
+    return number > kMost / unit.factor ? kMost : number * unit.factor;
   }
   return Status::Error(wrong);
 }
@@ -123,7 +126,7 @@ Result<Rate> ParseRate(std::string_view text) {
   Rate rate;
   if (!TakeNumber(&text, &rate.count) || rate.count < 1 || !text.starts_with('/')) return wrong;
   Result<int64_t> interval = ParseDuration(text.substr(1));
-  if (!interval.ok() || interval.value() < 1) return wrong;
+  if (!interval.ok() || interval.value() < 1 || interval.value() == kMost) return wrong;
   rate.interval_ms = interval.value();
   return rate;
 }

@@ -1,7 +1,8 @@
 // How values are written in the configuration: 256M, 500ms, 10%, 1000/10s, 0222, host:port.
 //
 // Each Parse takes the whole text or fails; a failure says what is wrong with the text and nothing
-// of where it stood. Each Format is the shortest text that its Parse reads back.
+// of where it stood. A number beyond int64_t is read as its largest, for ranges to refuse. Each Format
+// is the shortest text that its Parse reads back.
 
 #pragma once
 

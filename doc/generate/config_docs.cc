@@ -36,15 +36,16 @@ One INI file; `etc/dory.conf` is a sample with every option. Only `[kafka] broke
 
 * A line is `[section]`, `key = value`, a comment that begins with `;` or `#`, or blank. A comment
   may also follow a value, as ` ;` with a blank before it. Indentation means nothing. A line has at
-  most 199 bytes, comments and sections aside.
+  most 199 bytes, comments and sections aside. A file is UTF-8, with line ends of either kind, and
+  has at most 1M.
 * `include = conf.d/*.conf`, before the first section or in `[dory]`, reads further files: relative
   to the folder of the file that says so, in the order of their names. A pattern may match nothing;
-  a file must exist; files must not lead back to themselves.
+  a file must exist; files must not lead back to themselves; 1000 are the most.
 * Sizes are bytes, or `64K`, `256M`, `1G` in powers of two. Durations have a unit: `500ms`, `10s`,
   `5m`, `2h`. Permission bits are octal. Brokers are `HOST:PORT`, or `[ADDRESS]:PORT` for IPv6.
 * A section or an option that is unknown, stands there twice or has a value that is not allowed is
-  refused, with file, line, what was read and what is allowed; all that is wrong is said at once.
-  `dory --check` does so without starting.
+  refused, with file, line, what was read and what is allowed; all that is wrong is said at once,
+  the first 50 of it. `dory --check` and `doryctl check` do so without starting.
 )";
 
 // `text` in lines of at most kColumns, each after `prefix`.

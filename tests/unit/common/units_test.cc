@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace dory {
 namespace {
 
@@ -18,8 +20,7 @@ TEST(UnitsTest, SizesAreBytesInPowersOfTwo) {
   EXPECT_EQ(ValueOr(ParseSize("64K"), kFailed), 65536);
   EXPECT_EQ(ValueOr(ParseSize("256M"), kFailed), 268435456);
   EXPECT_EQ(ValueOr(ParseSize("64G"), kFailed), 68719476736);
-  for (const char* text : {"", "K", "-1", "1.5M", "1 M", "64KB", "64k", " 1", "0x10", "1T", "+1",
-                           "9223372036854775808", "9223372036854775807K"}) {
+  for (const char* text : {"", "K", "-1", "1.5M", "1 M", "64KB", "64k", " 1", "0x10", "1T", "+1"}) {
     EXPECT_EQ(ValueOr(ParseSize(text), kFailed), kFailed) << text;
   }
 }
@@ -30,8 +31,7 @@ TEST(UnitsTest, DurationsNeedAUnit) {
   EXPECT_EQ(ValueOr(ParseDuration("10s"), kFailed), 10'000);
   EXPECT_EQ(ValueOr(ParseDuration("5m"), kFailed), 300'000);
   EXPECT_EQ(ValueOr(ParseDuration("2h"), kFailed), 7'200'000);
-  for (const char* text : {"", "10", "10 s", "s", "-1s", "1d", "1us", "1m30s", "1.5s",
-                           "9223372036854775807s"}) {
+  for (const char* text : {"", "10", "10 s", "s", "-1s", "1d", "1us", "1m30s", "1.5s"}) {
     EXPECT_EQ(ValueOr(ParseDuration(text), kFailed), kFailed) << text;
   }
 }
@@ -62,9 +62,21 @@ TEST(UnitsTest, RatesAreACountInATime) {
 TEST(UnitsTest, IntegersAreWhole) {
   EXPECT_EQ(ValueOr(ParseInteger("4096"), kFailed), 4096);
   EXPECT_EQ(ValueOr(ParseInteger("-7"), kFailed), -7);
-  for (const char* text : {"", "1.0", "1K", "one", "99999999999999999999"}) {
+  for (const char* text : {"", "1.0", "1K", "one"}) {
     EXPECT_EQ(ValueOr(ParseInteger(text), kFailed), kFailed) << text;
   }
+}
+
+TEST(UnitsTest, WhatIsTooLargeIsTheLargest) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  EXPECT_EQ(ValueOr(ParseInteger("99999999999999999999"), kFailed), kMost);
+  EXPECT_EQ(ValueOr(ParseInteger("-99999999999999999999"), kFailed), -kMost);
+  EXPECT_EQ(ValueOr(ParseSize("9223372036854775808"), kFailed), kMost);
+  EXPECT_EQ(ValueOr(ParseSize("9223372036854775807K"), kFailed), kMost);
+  EXPECT_EQ(ValueOr(ParseDuration("9223372036854775807s"), kFailed), kMost);
+  EXPECT_EQ(ValueOr(ParseDuration("-99999999999999999999s"), kFailed), kFailed);
+  EXPECT_EQ(ValueOr(ParseMode("99999999999999999999777"), kFailed), kFailed);
+  EXPECT_EQ(ValueOr(ParseRate("1/9223372036854775807h"), Rate{}), Rate{});
 }
 
 TEST(UnitsTest, HostsHavePorts) {
