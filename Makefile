@@ -63,10 +63,11 @@ SHM_OBJECTS := $(call objects_of,shm)
 KAFKA_OBJECTS := $(call objects_of,kafka_worker) $(call objects_of,kafka_worker/protocol)
 SUPERVISOR_OBJECTS := $(call objects_of,supervisor)
 INTAKE_OBJECTS := $(call objects_of,intake_worker)
+STATUS_OBJECTS := $(call objects_of,status_http)
 DORYCTL_OBJECTS := $(call objects_of,doryctl)
 CLIENT_OBJECTS := $(OBJ)/clients/c/dory_client.o
 
-PROGRAMS := dory dory-intake dory-kafka doryctl to_dory
+PROGRAMS := dory dory-intake dory-kafka dory-status doryctl to_dory
 SUPPORT_PROGRAMS := $(patsubst tests/support/%.cc,%,$(wildcard tests/support/*.cc))
 BENCH_PROGRAMS := $(patsubst bench/%.cc,%,$(wildcard bench/*.cc))
 
@@ -81,11 +82,13 @@ bench-programs: $(BENCH_PROGRAMS:%=$(BIN)/%)
 $(BIN)/dory: $(OBJ)/supervisor/main.o $(SUPERVISOR_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
 $(BIN)/dory-intake: $(OBJ)/intake_worker/main.o $(INTAKE_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
 $(BIN)/dory-kafka: $(OBJ)/kafka_worker/main.o $(KAFKA_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
+$(BIN)/dory-status: $(OBJ)/status_http/main.o $(STATUS_OBJECTS) $(COMMON_OBJECTS)
+$(BIN)/dory-status: LIBS += -lmicrohttpd
 $(BIN)/doryctl: $(OBJ)/doryctl/main.o $(DORYCTL_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
 $(BIN)/to_dory: $(OBJ)/clients/c/to_dory.o $(CLIENT_OBJECTS)
 $(BIN)/unit_tests: $(UNIT_OBJECTS) $(SUPERVISOR_OBJECTS) $(INTAKE_OBJECTS) $(KAFKA_OBJECTS) \
-                   $(DORYCTL_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS) $(CLIENT_OBJECTS)
-$(BIN)/unit_tests: LIBS += -lgtest_main -lgtest
+                   $(STATUS_OBJECTS) $(DORYCTL_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS) $(CLIENT_OBJECTS)
+$(BIN)/unit_tests: LIBS += -lgtest_main -lgtest -lmicrohttpd
 # What tests is compiled quickly; what is tested, as users have it.
 $(UNIT_OBJECTS): CXXFLAGS += -O0
 $(SUPPORT_PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/tests/support/%.o $(CLIENT_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)

@@ -90,6 +90,9 @@ struct Config {
   std::string log_to;              // "stderr", "syslog" or an absolute path
   LogLevel log_level{};
 
+  // [http]
+  HostPort http_listen;            // port 0: off
+
   std::vector<InputConfig> inputs;  // in the file's order; never empty
   KafkaConfig kafka;
   TopicConfig topic_defaults;       // [topic:*]

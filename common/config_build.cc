@@ -90,6 +90,7 @@ class Builder {
     values_ = {ReadHostName(), config_.instance, config_.run_dir, ""};
     BuildPart(SectionKind::kBuffer, &config_);
     BuildPart(SectionKind::kLog, &config_);
+    BuildPart(SectionKind::kHttp, &config_);
     BuildPart(SectionKind::kKafka, &config_.kafka);
     BuildTopics();
     BuildInputs();

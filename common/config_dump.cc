@@ -26,6 +26,7 @@ std::string DumpConfig(const Config& config) {
   DumpSection(SectionKind::kDory, "", &config, &text);
   DumpSection(SectionKind::kBuffer, "", &config, &text);
   DumpSection(SectionKind::kLog, "", &config, &text);
+  DumpSection(SectionKind::kHttp, "", &config, &text);
   DumpSection(SectionKind::kKafka, "", &config.kafka, &text);
   DumpSection(SectionKind::kTopic, "*", &config.topic_defaults, &text);
   for (const auto& [name, topic] : config.topics) {

@@ -55,6 +55,10 @@ constexpr SectionRow kSections[] = {
      "worker, and a pool of batches. It outlives every worker. Where the default sizes do not fit "
      "into segment_dir they shrink to what does; sizes set here that do not fit are refused."},
     {SectionKind::kLog, "log", "[log]", "Where Dory writes what it does."},
+    {SectionKind::kHttp, "http", "[http]",
+     "The page and the reports that dory-status serves over HTTP. Nobody has to say who they are, and "
+     "nothing can be changed there. Where it can't listen Dory goes on without, with a warning in the "
+     "status, and tries again."},
     {SectionKind::kKafka, "kafka", "[kafka]", "The cluster that messages go to."},
     {SectionKind::kTopic, "topic:", "[topic:NAME]",
      "How messages of a topic are sent. [topic:*] holds for all topics, and [topic:NAME] changes "
@@ -103,10 +107,16 @@ constexpr OptionRow kOptions[] = {
     {kBuffer, "max_topics", kInteger, "4096", 1, 65535, "", kAll, Bind<&Config::max_topics>(),
      "Number of topics that clients may name; messages of further ones are rejected."},
 
-    {kLog, "to", kPath, "stderr", 1, 160, "stderr|syslog", kAll | kReload, Bind<&Config::log_to>(),
+    {kLog, "to", kPath, "stderr", 1, 160, "stderr|syslog", kAll | kDoryStatus | kReload,
+     Bind<&Config::log_to>(),
      "Where the log goes: stderr, syslog, or a file."},
-    {kLog, "level", kEnum, "info", 0, 0, "trace|debug|info|warning|error", kAll | kReload,
-     Bind<&Config::log_level>(), "The least level that is logged."},
+    {kLog, "level", kEnum, "info", 0, 0, "trace|debug|info|warning|error",
+     kAll | kDoryStatus | kReload, Bind<&Config::log_level>(), "The least level that is logged."},
+
+    {kHttp, "listen", kHostPort, "127.0.0.1:9090", 0, 0, "off", kSupervisor | kDoryStatus,
+     Bind<&Config::http_listen>(),
+     "Where dory-status listens; off: there is none. Beyond this host, everybody who can reach it "
+     "reads the names of topics and brokers."},
 
     {kKafka, "brokers", kHostPorts, "127.0.0.1:9092", 0, 0, "", kKafkaWorker | kReload | kRequired,
      Bind<&KafkaConfig::brokers>(),

@@ -21,7 +21,7 @@
 namespace dory {
 
 // In the order in which they are read: later ones may need earlier ones.
-enum class SectionKind { kDory, kBuffer, kLog, kKafka, kTopic, kInput };
+enum class SectionKind { kDory, kBuffer, kLog, kHttp, kKafka, kTopic, kInput };
 
 // A named section ([input:NAME]) has a prefix that ends in ':'.
 struct SectionRow {
@@ -43,11 +43,12 @@ enum class OptionType {
   kPercent,
   kMode,
   kRate,       // range: count
+  kHostPort,   // or port 0 for the word 'off' where it is among the words
   kHostPorts,
 };
 
 // What a text was read as. Numbers, booleans and the index of an enum's word are int64_t.
-using OptionValue = std::variant<int64_t, std::string, Rate, std::vector<HostPort>>;
+using OptionValue = std::variant<int64_t, std::string, Rate, HostPort, std::vector<HostPort>>;
 
 // Which struct of config.h a field belongs to.
 enum class FieldOwner { kConfig, kInput, kKafka, kTopic };
@@ -65,6 +66,7 @@ constexpr unsigned kIntake = 2;
 constexpr unsigned kKafkaWorker = 4;
 constexpr unsigned kReload = 8;      // a reload applies a new value; otherwise a restart does
 constexpr unsigned kRequired = 16;   // has no default; default_text is the sample's
+constexpr unsigned kDoryStatus = 32;
 
 struct OptionRow {
   SectionKind section;

@@ -85,6 +85,13 @@ Result<OptionValue> ParseRateInRange(const OptionRow& row, std::string_view text
   return OptionValue(rate.value());
 }
 
+Result<OptionValue> ParseAddress(const OptionRow& row, std::string_view text) {
+  if (text == kOff && HasWord(row, kOff)) return OptionValue(HostPort{});
+  Result<HostPort> address = ParseHostPort(text);
+  if (!address.ok()) return address.status();
+  return OptionValue(address.Take());
+}
+
 std::string DescribeRange(const OptionRow& row) {
   const std::string least = FormatNumber(row.type, row.min);
   if (row.min == row.max) return least;
@@ -105,6 +112,7 @@ std::string DescribeValues(const OptionRow& row) {
     case OptionType::kEnum: return "";
     case OptionType::kBoolean: return "yes, no";
     case OptionType::kRate: return "COUNT/DURATION such as 1000/10s";
+    case OptionType::kHostPort: return "HOST:PORT, [IPV6]:PORT";
     case OptionType::kHostPorts: return "HOST:PORT, [IPV6]:PORT, ...";
     default: return DescribeRange(row);
   }
@@ -130,6 +138,7 @@ Result<OptionValue> ParseOption(const OptionRow& row, std::string_view text) {
     case OptionType::kEnum: return ParseWord(row.words, text);
     case OptionType::kBoolean: return ParseWord("no|yes", text);
     case OptionType::kRate: return ParseRateInRange(row, text);
+    case OptionType::kHostPort: return ParseAddress(row, text);
     case OptionType::kHostPorts: {
       Result<std::vector<HostPort>> addresses = ParseHostPorts(text);
       if (!addresses.ok()) return addresses.status();
@@ -144,6 +153,10 @@ std::string FormatOption(const OptionRow& row, const OptionValue& value) {
     case OptionType::kString:
     case OptionType::kName:
     case OptionType::kPath: return std::get<std::string>(value);
+    case OptionType::kHostPort: {
+      const HostPort& address = std::get<HostPort>(value);
+      return address.port == 0 ? std::string(kOff) : FormatHostPort(address);
+    }
     case OptionType::kHostPorts: return FormatHostPorts(std::get<std::vector<HostPort>>(value));
     case OptionType::kRate: {
       const Rate& rate = std::get<Rate>(value);

@@ -71,26 +71,6 @@ bool IsIpv6(const std::string& host) {
   return inet_pton(AF_INET6, host.c_str(), &address) == 1;
 }
 
-Result<HostPort> ParseHostPort(std::string_view text) {
-  const std::string quoted = "'" + std::string(text) + "'";
-  size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos || text.ends_with(']')) {
-    return Status::Error(quoted + " has no port");
-  }
-  std::string_view host = text.substr(0, colon);
-  std::string_view digits = text.substr(colon + 1);
-  int64_t port = 0;
-  if (!TakeNumber(&digits, &port) || !digits.empty() || port < 1 || port > 65535) {
-    return Status::Error(quoted + " has no port of 1 to 65535");
-  }
-  bool bracketed = host.size() > 2 && host.starts_with('[') && host.ends_with(']');
-  if (bracketed) host = host.substr(1, host.size() - 2);
-  if (bracketed ? !IsIpv6(std::string(host)) : !IsHostName(host)) {
-    return Status::Error(quoted + " is neither HOST:PORT nor [IPV6]:PORT");
-  }
-  return HostPort{std::string(host), static_cast<uint16_t>(port)};
-}
-
 }  // namespace
 
 Result<int64_t> ParseInteger(std::string_view text) {
@@ -149,6 +129,26 @@ std::string FormatMode(int64_t mode) {
     digits += static_cast<char>('0' + ((mode >> shift) & 7));
   }
   return digits;
+}
+
+Result<HostPort> ParseHostPort(std::string_view text) {
+  const std::string quoted = "'" + std::string(text) + "'";
+  size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || text.ends_with(']')) {
+    return Status::Error(quoted + " has no port");
+  }
+  std::string_view host = text.substr(0, colon);
+  std::string_view digits = text.substr(colon + 1);
+  int64_t port = 0;
+  if (!TakeNumber(&digits, &port) || !digits.empty() || port < 1 || port > 65535) {
+    return Status::Error(quoted + " has no port of 1 to 65535");
+  }
+  bool bracketed = host.size() > 2 && host.starts_with('[') && host.ends_with(']');
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  if (bracketed ? !IsIpv6(std::string(host)) : !IsHostName(host)) {
+    return Status::Error(quoted + " is neither HOST:PORT nor [IPV6]:PORT");
+  }
+  return HostPort{std::string(host), static_cast<uint16_t>(port)};
 }
 
 Result<std::vector<HostPort>> ParseHostPorts(std::string_view text) {

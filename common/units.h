@@ -15,7 +15,7 @@
 
 namespace dory {
 
-// A broker's address; `host` is a name, an IPv4 address or an IPv6 address without brackets.
+// Where somebody listens; `host` is a name, an IPv4 address or an IPv6 address without brackets.
 struct HostPort {
   std::string host;
   uint16_t port = 0;
@@ -53,6 +53,9 @@ std::string FormatRate(const Rate& rate);
 // Permission bits in octal: "0222".
 Result<int64_t> ParseMode(std::string_view text);
 std::string FormatMode(int64_t mode);
+
+// "127.0.0.1:9090", "[::1]:9090".
+Result<HostPort> ParseHostPort(std::string_view text);
 
 // "127.0.0.1:9092, [::1]:9093": at least one, none twice, a port each.
 Result<std::vector<HostPort>> ParseHostPorts(std::string_view text);

@@ -57,7 +57,7 @@ Config ReadConfigOrEnd(const std::string& text) {
 void ApplyHello(const std::string& program, uint32_t layout, const control::Hello& hello,
                 WorkerContext* context) {
   if (hello.supervisor_pid() != 0 && hello.supervisor_pid() != ::getppid()) std::_Exit(kExitAsked);
-  context->name = program + "-" + std::to_string(hello.lane());
+  context->name = hello.has_lane() ? program + "-" + std::to_string(hello.lane()) : program;
   context->lane = hello.lane();
   context->generation = hello.generation();
   context->segment_folder = hello.segment_folder();
@@ -134,6 +134,9 @@ void Handle(WorkerContext* context, const control::ToWorker& message) {
     case control::ToWorker::kResume: break;  // the pause was over already
     case control::ToWorker::kDrain:
       if (context->handlers.on_drain) context->handlers.on_drain();
+      break;
+    case control::ToWorker::kStatusJson:
+      if (context->handlers.on_status_json) context->handlers.on_status_json(message.status_json());
       break;
     case control::ToWorker::KIND_NOT_SET: LogWarning("a message of an unknown kind is ignored"); break;
   }

@@ -32,12 +32,13 @@ struct WorkerHandlers {
   std::function<void(const Config& config)> on_config;
   std::function<void(control::WorkerStatus* status)> fill_status;
   std::function<void()> on_drain;
+  std::function<void(const std::string& json)> on_status_json;  // dory-status
   std::function<void()> on_link_end;  // the supervisor has gone, or wants this worker to stop
 };
 
 struct WorkerContext {
   EventLoop loop;
-  std::string name;  // "intake-0", "kafka-0"
+  std::string name;  // "intake-0", "kafka-0", "status"
   uint32_t lane = 0;
   uint64_t generation = 0;
   std::string segment_folder;
@@ -55,7 +56,7 @@ struct WorkerContext {
   void SendReady();
 };
 
-// `program` is "intake" or "kafka"; `death_signal` what the kernel sends when the supervisor dies;
+// `program` is "intake", "kafka" or "status"; `death_signal` what the kernel sends when the supervisor dies;
 // `layout` is shm::kLayoutNumber (0: not compared; Segment::Map refuses another layout as well).
 // INT, HUP, PIPE and TERM are ignored from here on: a worker ends when its control link does.
 // Ends the process with an exit code of the interface where it can't be a worker.

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 #include "common/config.h"
 #include "common/log.h"
@@ -17,13 +18,14 @@
 namespace dory::supervisor {
 namespace {
 
-Result<std::string> FindProgramFolder() {
+Result<std::string> FindProgramFolder(const Config& config) {
   char path[PATH_MAX];
   const ssize_t size = ::readlink("/proc/self/exe", path, sizeof(path));
   if (size <= 0) return Status::Errno("/proc/self/exe");
   std::string folder(path, static_cast<size_t>(size));
   folder.resize(folder.rfind('/'));
-  for (const char* program : {"/dory-intake", "/dory-kafka"}) {
+  for (const char* program : {"/dory-intake", "/dory-kafka", "/dory-status"}) {
+    if (program == std::string_view("/dory-status") && config.http_listen.port == 0) continue;
     if (::access((folder + program).c_str(), X_OK) != 0) return Status::Errno(folder + program);
   }
   return folder;
@@ -48,7 +50,7 @@ Result<shm::Segment> MapSegment(const Instance& instance) {
 }
 
 int Supervise(const Config& config, const std::string& config_hash, Background* background) {
-  const Result<std::string> program_folder = FindProgramFolder();
+  const Result<std::string> program_folder = FindProgramFolder(config);
   if (!program_folder.ok()) return Fail(program_folder.status(), config.log_to);
   Result<Instance> instance = SetUpInstance(config);
   if (!instance.ok()) return Fail(instance.status(), config.log_to);

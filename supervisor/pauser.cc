@@ -8,7 +8,7 @@ Status Pauser::CheckWorkers() const {
   if (active()) return Status::Error("a check is under way already");
   for (const auto& worker : workers_) {
     const bool moves = worker->state() == WorkerState::kStarting || worker->state() == WorkerState::kStopping;
-    if (moves) return Status::Error(worker->name() + " is " + std::string(NameOf(worker->state())) + "; try again");
+    if (moves && worker->role()) return Status::Error(worker->name() + " is " + std::string(NameOf(worker->state())) + "; try again");
   }
   return Status::Ok();
 }
@@ -24,7 +24,7 @@ void Pauser::Pause(uint64_t session, uint64_t pause_ms, Done done) {
   message.set_pause(pause_ms);
   awaited_.clear();
   for (const auto& worker : workers_) {
-    if (worker->state() != WorkerState::kUp) continue;
+    if (worker->state() != WorkerState::kUp || !worker->role()) continue;
     awaited_.insert(worker->name());
     worker->Send(message);
   }

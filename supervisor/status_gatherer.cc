@@ -10,7 +10,7 @@ void StatusGatherer::Ask(Done done) {
   gathered_ = {};
   awaited_.clear();
   for (const auto& worker : workers_) {
-    if (worker->state() != WorkerState::kUp) continue;
+    if (worker->state() != WorkerState::kUp || !worker->role()) continue;
     awaited_.insert(worker->name());
     worker->Send(request);
   }

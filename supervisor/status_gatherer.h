@@ -1,4 +1,5 @@
-// Asks all workers that are up for their status, and waits for the answers, but not for long.
+// Asks the intakes and kafka workers that are up for their status, and waits for the answers, but not for
+// long. dory-status is not asked: no answer ever waits for it.
 
 #pragma once
 

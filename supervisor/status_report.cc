@@ -58,6 +58,7 @@ class Report {
     json["instance"] = facts_.instance;
     json["state"] = facts_.state;
     json["pid"] = facts_.pid;
+    json["started_at"] = facts_.started_at;
     json["uptime_s"] = RoundToMs(facts_.uptime_s);
     json["config_hash"] = facts_.config_hash;
     json["books"] = MakeBooks();

@@ -2,7 +2,8 @@
 //
 //     RUNNING -> DRAINING    the intakes' final drain: sockets shut, what they held is appended
 //             -> DELIVERING  the kafka workers send all batches at once; the books are looked at
-//             -> ENDING      the kafka workers' links are closed; what is left stays in the segment
+//             -> ENDING      the kafka workers' links are closed; what is left stays in the segment;
+//                            dory-status, which has shown all of this, is ended
 //             -> DONE
 //
 // A worker that dies meanwhile is restarted and asked again, so a phase ends only with its goal or its time.
@@ -22,6 +23,7 @@ struct StopFacts {
   bool asked = false;
   bool intakes_stopped = false;
   bool kafka_workers_stopped = false;
+  bool status_stopped = false;          // dory-status, if there is one
   bool kafka_workers_hopeless = false;  // parked: nothing will be delivered
   bool drain_time_over = false;         // kFinalDrainLimitMs
   bool delivery_time_over = false;      // stop_timeout
@@ -37,7 +39,8 @@ inline StopPhase NextPhase(StopPhase phase, const StopFacts& facts) {
     case StopPhase::kDelivering:
       return facts.buffered == 0 || facts.delivery_time_over || facts.kafka_workers_hopeless ? StopPhase::kEnding
                                                                                              : phase;
-    case StopPhase::kEnding: return facts.kafka_workers_stopped ? StopPhase::kDone : phase;
+    case StopPhase::kEnding:
+      return facts.kafka_workers_stopped && facts.status_stopped ? StopPhase::kDone : phase;
     case StopPhase::kDone: return phase;
   }
   return phase;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -25,7 +26,8 @@ Supervisor::Supervisor(Instance instance, shm::Segment segment, const std::strin
             pauser_.Resume(session);
           }),
       look_(loop_, [this] { for (const auto& worker : workers_) worker->Look(); }),
-      stop_poll_(loop_, [this] { AdvanceStop(); }), started_ms_(MonotonicMs()) {
+      stop_poll_(loop_, [this] { AdvanceStop(); }), started_ms_(MonotonicMs()),
+      started_at_(std::time(nullptr)) {
   host_.loop = &loop_;
   host_.segment = &segment_;
   host_.segment_folder = instance_.segment_folder;
@@ -53,6 +55,9 @@ void Supervisor::MakeWorkers(const std::string& program_folder) {
     workers_.push_back(std::make_unique<Worker>(&host_, std::move(intake)));
     workers_.push_back(std::make_unique<Worker>(&host_, std::move(kafka)));
   }
+  if (instance_.config.http_listen.port == 0) return;
+  workers_.push_back(
+      std::make_unique<Worker>(&host_, WorkerSpec{std::nullopt, 0, program_folder + "/dory-status", {}}));
 }
 
 void Supervisor::WatchSignals() {
@@ -97,8 +102,16 @@ void Supervisor::TellDegraded(const Worker& worker) {
 }
 
 void Supervisor::OnWorkerMessage(Worker& worker, const control::FromWorker& message) {
+  if (!worker.role()) return OnDoryStatusMessage(worker, message);
   if (message.has_status()) gatherer_.OnAnswer(worker, message.status());
   if (message.has_paused()) pauser_.OnPaused(worker);
+}
+
+void Supervisor::OnDoryStatusMessage(Worker& worker, const control::FromWorker& message) {
+  if (message.has_status_wanted()) AnswerDoryStatus(worker);
+  if (!message.has_status()) return;
+  http_warnings_.clear();
+  for (const std::string& text : message.status().warnings()) http_warnings_.push_back({"http", text});
 }
 
 void Supervisor::ReopenLogs() {

@@ -1,7 +1,7 @@
 // The supervisor: starts workers and starts them again, answers doryctl, stops in order.
 //
-// Initialization: an Instance (instance.h) is set up; the supervisor maps the segment, makes a worker of
-//   each kind a lane and lets them start.
+// Initialization: an Instance (instance.h) is set up; the supervisor maps the segment, makes an intake and
+//   a kafka worker a lane, and dory-status, and lets them start.
 // Synchronization: one thread that blocks in its loop only; workers are told things over control links
 //   and are never waited for.
 // On crash: whatever is accepted is in the segment or in sockets; the next start is like any other.
@@ -10,6 +10,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -32,7 +33,7 @@ inline constexpr int kExitMessagesLeft = 3;
 
 class Supervisor {
  public:
-  // `program_folder` is where dory-intake and dory-kafka are.
+  // `program_folder` is where dory-intake, dory-kafka and, unless [http] is off, dory-status are.
   Supervisor(Instance instance, shm::Segment segment, const std::string& program_folder);
 
   // Until it was stopped. Returns the exit status.
@@ -44,13 +45,16 @@ class Supervisor {
   void OnChildEnded();
   void OnWorkerChange(Worker& worker);
   void OnWorkerMessage(Worker& worker, const control::FromWorker& message);
+  void OnDoryStatusMessage(Worker& worker, const control::FromWorker& message);
   void TellDegraded(const Worker& worker);
 
   void OnRequest(ControlServer::SessionId session, const control::Request& request);
   void AnswerPause(ControlServer::SessionId session, uint64_t pause_ms);
   void AnswerResume(ControlServer::SessionId session);
   void AnswerStatus(ControlServer::SessionId session, const GatheredStatus& gathered);
+  void AnswerDoryStatus(Worker& worker);
   StatusFacts GatherFacts(const GatheredStatus& gathered) const;
+  void AddHttpWarnings(std::vector<Warning>* warnings) const;
   std::string DescribeState() const;
 
   void OnStopSignal();
@@ -58,8 +62,8 @@ class Supervisor {
   void AdvanceStop();
   void EnterPhase(StopPhase phase);
   StopFacts LookForStop() const;
-  void AskToStop(shm::Role role);
-  bool AllInState(shm::Role role, std::initializer_list<WorkerState> states) const;
+  void AskToStop(std::optional<shm::Role> role);
+  bool AllInState(std::optional<shm::Role> role, std::initializer_list<WorkerState> states) const;
   void ReopenLogs();
 
   uint64_t CountBuffered() const;
@@ -78,9 +82,11 @@ class Supervisor {
   Timer stop_poll_;
   std::vector<std::unique_ptr<SignalWatcher>> signals_;
   std::set<std::string> degraded_;  // workers for which it was said
+  std::vector<Warning> http_warnings_;  // what dory-status has told
   std::set<ControlServer::SessionId> awaiting_stop_;
   StopPhase phase_ = StopPhase::kRunning;
   int64_t started_ms_;
+  int64_t started_at_;  // seconds since 1970
   int64_t stop_began_ms_ = 0;
   bool stop_asked_ = false;
   bool drain_failed_ = false;  // an intake could not complete its final drain

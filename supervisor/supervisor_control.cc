@@ -53,16 +53,27 @@ void Supervisor::AnswerStatus(ControlServer::SessionId session, const GatheredSt
   control_.Reply(session, response);
 }
 
+// It asks again only once it was answered, so that one answer at most waits in its link.
+void Supervisor::AnswerDoryStatus(Worker& worker) {
+  gatherer_.Ask([this, &worker](const GatheredStatus& gathered) {
+    control::ToWorker answer;
+    answer.set_status_json(MakeStatusJson(GatherFacts(gathered)));
+    worker.Send(answer);
+  });
+}
+
 StatusFacts Supervisor::GatherFacts(const GatheredStatus& gathered) const {
   StatusFacts facts;
   facts.instance = instance_.config.instance;
   facts.state = DescribeState();
   facts.config_hash = instance_.config_hash;
   facts.pid = ::getpid();
+  facts.started_at = started_at_;
   facts.uptime_s = static_cast<double>(MonotonicMs() - started_ms_) / 1000;
   facts.answers = gathered.answers;
   facts.silent = gathered.silent;
   facts.warnings = instance_.warnings;
+  AddHttpWarnings(&facts.warnings);
   for (uint32_t lane = 0; lane < segment_.geometry().lanes; ++lane) {
     const auto* producer = segment_.Get<shm::ProducerPage>(shm::RegionKind::kProducer, lane);
     const auto* consumer = segment_.Get<shm::ConsumerPage>(shm::RegionKind::kConsumer, lane);
@@ -80,10 +91,24 @@ StatusFacts Supervisor::GatherFacts(const GatheredStatus& gathered) const {
   return facts;
 }
 
+// Trouble of dory-status is a warning: the state is about messages, and those do not need it.
+void Supervisor::AddHttpWarnings(std::vector<Warning>* warnings) const {
+  for (const auto& worker : workers_) {
+    if (worker->role()) continue;
+    const WorkerState state = worker->state();
+    if (state == WorkerState::kUp) warnings->insert(warnings->end(), http_warnings_.begin(), http_warnings_.end());
+    if (state == WorkerState::kParked || worker->deaths().IsDegraded(MonotonicMs())) {
+      warnings->push_back({"http", "dory-status is " + std::string(NameOf(state)) + " after " +
+                                       std::to_string(worker->deaths().total()) + " deaths; messages are not affected"});
+    }
+  }
+}
+
 std::string Supervisor::DescribeState() const {
   if (stop_asked_) return "stopping";
   bool all_up = true;
   for (const auto& worker : workers_) {
+    if (!worker->role()) continue;
     if (worker->state() == WorkerState::kParked || worker->deaths().IsDegraded(MonotonicMs())) return "degraded";
     all_up = all_up && worker->state() == WorkerState::kUp;
   }

@@ -44,7 +44,10 @@ void Supervisor::AdvanceStop() {
   if (phase_ == StopPhase::kDone) return loop_.Stop();
   // Workers that came up meanwhile are asked again.
   if (phase_ == StopPhase::kDraining || drain_failed_) AskToStop(shm::Role::kIntake);
-  if (phase_ == StopPhase::kEnding) AskToStop(shm::Role::kKafka);
+  if (phase_ == StopPhase::kEnding) {
+    AskToStop(shm::Role::kKafka);
+    AskToStop(std::nullopt);
+  }
   stop_poll_.StartOnce(kStopPollMs);
 }
 
@@ -70,6 +73,7 @@ StopFacts Supervisor::LookForStop() const {
   facts.asked = stop_asked_;
   facts.intakes_stopped = AllInState(shm::Role::kIntake, {WorkerState::kStopped});
   facts.kafka_workers_stopped = AllInState(shm::Role::kKafka, {WorkerState::kStopped});
+  facts.status_stopped = AllInState(std::nullopt, {WorkerState::kStopped});
   facts.kafka_workers_hopeless = AllInState(shm::Role::kKafka, {WorkerState::kStopped, WorkerState::kParked});
   facts.drain_time_over = spent_ms >= kFinalDrainLimitMs;
   facts.delivery_time_over = spent_ms >= instance_.config.stop_timeout_ms;
@@ -78,8 +82,8 @@ StopFacts Supervisor::LookForStop() const {
 }
 
 // An intake is asked once it is up, so that a successor does its predecessor's final drain again; one
-// that can't work at all has nothing to wait for. A kafka worker leaves nothing undone.
-void Supervisor::AskToStop(shm::Role role) {
+// that can't work at all has nothing to wait for. The others leave nothing undone.
+void Supervisor::AskToStop(std::optional<shm::Role> role) {
   for (const auto& worker : workers_) {
     if (worker->role() != role) continue;
     if (role == shm::Role::kIntake && !drain_failed_) {
@@ -94,7 +98,7 @@ void Supervisor::AskToStop(shm::Role role) {
   }
 }
 
-bool Supervisor::AllInState(shm::Role role, std::initializer_list<WorkerState> states) const {
+bool Supervisor::AllInState(std::optional<shm::Role> role, std::initializer_list<WorkerState> states) const {
   return std::all_of(workers_.begin(), workers_.end(), [&](const std::unique_ptr<Worker>& worker) {
     return worker->role() != role || std::find(states.begin(), states.end(), worker->state()) != states.end();
   });

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 
@@ -20,6 +21,7 @@ namespace {
 constexpr int64_t kHeldSpawnLookMs = 20;
 
 std::string MakeName(const WorkerSpec& spec) {
+  if (!spec.role) return "status";
   return (spec.role == shm::Role::kIntake ? "intake-" : "kafka-") + std::to_string(spec.lane);
 }
 
@@ -33,7 +35,7 @@ std::string DescribeEnd(int wait_status) {
 
 Worker::Worker(WorkerHost* host, WorkerSpec spec)
     : host_(host), spec_(std::move(spec)), name_(MakeName(spec_)), timer_(*host->loop, [this] { OnTimer(); }) {
-  generation_ = Slot().generation;
+  if (spec_.role) generation_ = Slot().generation;
 }
 
 void Worker::Handle(WorkerEvent event) {
@@ -52,8 +54,8 @@ void Worker::Act(WorkerAction action) {
     case WorkerAction::kMarkUp:
       timer_.Stop();
       was_ready_ = true;
-      progress_at_ready_ = shm::Load(Page().progress);
-      heartbeat_.Begin(shm::Load(Page().heartbeat));
+      progress_at_ready_ = Progress();
+      heartbeat_.Begin(Heartbeat());
       LogInfo("{} is up (pid {}, generation {})", name_, pid_, generation_);
       break;
     case WorkerAction::kScheduleRestart:
@@ -66,6 +68,7 @@ void Worker::Act(WorkerAction action) {
     case WorkerAction::kCloseLink:
       link_->Shutdown();
       timer_.StartOnce(kStopLimitMs);
+      if (!spec_.role) KillNow();  // it has nothing to finish, and no stop waits for it
       break;
     case WorkerAction::kCancelTimer: timer_.Stop(); break;
     case WorkerAction::kAbort:
@@ -121,7 +124,7 @@ control::ToWorker Worker::MakeHello() const {
   control::ToWorker message;
   control::Hello& hello = *message.mutable_hello();
   hello.set_layout(shm::kLayoutNumber);
-  hello.set_lane(spec_.lane);
+  if (spec_.role) hello.set_lane(spec_.lane);
   hello.set_generation(generation_);
   hello.set_config(host_->config);
   hello.set_segment_folder(host_->segment_folder);
@@ -144,6 +147,7 @@ void Worker::OnFrame(const std::string& frame) {
   control::FromWorker message;
   if (!message.ParseFromString(frame)) return link_->Fail("a message that can't be read");
   if (message.has_ready()) return Handle(WorkerEvent::kReady);
+  if (message.has_status() && !spec_.role) answered_ = std::max(answered_, message.status().number());
   host_->on_message(*this, message);
 }
 
@@ -153,8 +157,20 @@ void Worker::Send(const control::ToWorker& message) {
 
 void Worker::Look() {
   if (state_ != WorkerState::kUp) return;
-  if (heartbeat_.Look(shm::Load(Page().heartbeat))) Handle(WorkerEvent::kHeartbeatLost);
+  if (heartbeat_.Look(Heartbeat())) return Handle(WorkerEvent::kHeartbeatLost);
+  if (!spec_.role) AskForLife();
 }
+
+void Worker::AskForLife() {
+  control::ToWorker message;
+  message.set_status_request(++asked_);
+  Send(message);
+}
+
+uint64_t Worker::Heartbeat() const { return spec_.role ? shm::Load(Page().heartbeat) : answered_; }
+
+// A worker without a page has done something when it has lived to be asked.
+uint64_t Worker::Progress() const { return spec_.role ? shm::Load(Page().progress) : answered_; }
 
 void Worker::Reap() {
   int wait_status = 0;
@@ -163,7 +179,7 @@ void Worker::Reap() {
 
 void Worker::OnReaped(int wait_status) {
   const WorkerEvent event = JudgeEnd(wait_status);
-  const bool progressed = was_ready_ && shm::Load(Page().progress) != progress_at_ready_;
+  const bool progressed = was_ready_ && Progress() != progress_at_ready_;
   if (event == WorkerEvent::kFinished) {
     LogInfo("{} (pid {}) has ended", name_, pid_);
   } else {
@@ -181,13 +197,14 @@ WorkerEvent Worker::JudgeEnd(int wait_status) const {
   const int exit_status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;
   if (exit_status == kExitConfig || exit_status == kExitSegment) return WorkerEvent::kUnusable;
   if (state_ != WorkerState::kStopping) return WorkerEvent::kDied;
-  // A kafka worker leaves nothing undone; an intake's successor has to complete its final drain.
-  const bool done = exit_status == kExitAsked || spec_.role == shm::Role::kKafka;
+  // An intake's successor has to complete its final drain; no other worker leaves anything undone.
+  const bool done = exit_status == kExitAsked || spec_.role != shm::Role::kIntake;
   return done ? WorkerEvent::kFinished : WorkerEvent::kDied;
 }
 
 // The pid last, so that it never stands beside another process's start time.
 void Worker::FillSlot(pid_t pid) {
+  if (!spec_.role) return;
   shm::WorkerSlot& slot = Slot();
   shm::Store(slot.pid, 0);
   if (pid == 0) return;
@@ -199,12 +216,12 @@ void Worker::FillSlot(pid_t pid) {
 
 const shm::WorkerPage& Worker::Page() const {
   return *host_->segment->Get<shm::WorkerPage>(shm::RegionKind::kWorkerPage,
-                                               shm::WorkerIndex(spec_.role, spec_.lane));
+                                               shm::WorkerIndex(*spec_.role, spec_.lane));
 }
 
 shm::WorkerSlot& Worker::Slot() {
   auto* const slots = host_->segment->GetWritable<shm::WorkerSlot>(shm::RegionKind::kWorkerSlots, 0);
-  return slots[shm::WorkerIndex(spec_.role, spec_.lane)];
+  return slots[shm::WorkerIndex(*spec_.role, spec_.lane)];
 }
 
 }  // namespace dory::supervisor

@@ -1,4 +1,5 @@
 // One worker as the supervisor sees it: its process, its control link, its slot in the segment.
+// dory-status has no part in the segment: whether it lives is asked over its link.
 //
 // Owner: the supervisor. worker_state.h decides, this carries out.
 // Order: a successor is forked only after its predecessor was reaped (OnReaped), so that each region of
@@ -10,6 +11,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,8 +30,8 @@ inline constexpr int64_t kReadyLimitMs = 10'000;
 inline constexpr int64_t kStopLimitMs = 10'000;
 
 struct WorkerSpec {
-  shm::Role role = shm::Role::kIntake;  // or kKafka
-  uint32_t lane = 0;
+  std::optional<shm::Role> role;        // kIntake or kKafka; none: dory-status
+  uint32_t lane = 0;                    // of who has a role
   std::string program;                  // path
   std::vector<std::pair<std::string, int>> descriptors;
 };
@@ -56,7 +58,7 @@ class Worker {
   // Looks whether the process has ended, and takes it from there.
   void Reap();
 
-  // The heartbeat's, every kLookIntervalMs.
+  // The heartbeat's, every kLookIntervalMs. A worker without a page is asked, and has to have answered.
   void Look();
 
   // Nothing happens where the worker is not up.
@@ -66,7 +68,7 @@ class Worker {
   void KillNow();
 
   const std::string& name() const { return name_; }
-  shm::Role role() const { return spec_.role; }
+  std::optional<shm::Role> role() const { return spec_.role; }
   uint32_t lane() const { return spec_.lane; }
   WorkerState state() const { return state_; }
   pid_t pid() const { return pid_; }
@@ -84,6 +86,9 @@ class Worker {
   void OnReaped(int wait_status);
   WorkerEvent JudgeEnd(int wait_status) const;
   void FillSlot(pid_t pid);
+  void AskForLife();
+  uint64_t Heartbeat() const;
+  uint64_t Progress() const;
   const shm::WorkerPage& Page() const;
   shm::WorkerSlot& Slot();
 
@@ -99,6 +104,8 @@ class Worker {
   std::unique_ptr<ControlLink> link_;
   Timer timer_;
   HeartbeatWatch heartbeat_;
+  uint64_t asked_ = 0;     // the last number that a worker without a page was asked for,
+  uint64_t answered_ = 0;  // and that it has answered
   DeathRecord deaths_;
 };
 

@@ -16,7 +16,8 @@ constexpr size_t kColumns = 98;
 // The order of a reader, not of the parser.
 constexpr SectionKind kShownOrder[] = {SectionKind::kKafka, SectionKind::kDory,
                                        SectionKind::kBuffer, SectionKind::kInput,
-                                       SectionKind::kTopic, SectionKind::kLog};
+                                       SectionKind::kTopic, SectionKind::kHttp,
+                                       SectionKind::kLog};
 
 constexpr std::string_view kSampleHead =
     "Dory's configuration. Only [kafka] brokers is required; every other option stands here as a "
@@ -93,6 +94,7 @@ std::string FormatReaders(unsigned flags) {
   add(kSupervisor, "supervisor");
   add(kIntake, "intake");
   add(kKafkaWorker, "kafka");
+  add(kDoryStatus, "status");
   return readers;
 }
 

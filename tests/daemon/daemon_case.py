@@ -38,6 +38,8 @@ brokers = {brokers}
 batch_time = 10ms
 [log]
 to = {log_to}
+[http]
+listen = {http}
 """
 SMALL = "ring_size = 4M\npool_size = 16M"
 NOBODY_LISTENS = "127.0.0.1:1"
@@ -171,13 +173,14 @@ class DaemonCase(unittest.TestCase):
     # ---- dory ----------------------------------------------------------------------------------
 
     def write_config(self, brokers=None, buffer=SMALL, dory="", stop_timeout="20s", log_to="stderr",
-                     segment_dir=SEGMENT_DIR, more=""):
+                     segment_dir=SEGMENT_DIR, http="off", more=""):
         if brokers is None:
             brokers = self.kafka()
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(CONFIG.format(folder=self.folder, instance=self.instance, dory=dory,
                                      buffer=buffer, brokers=brokers, stop_timeout=stop_timeout,
-                                     log_to=log_to, segment_dir=segment_dir) + more)
+                                     log_to=log_to, segment_dir=segment_dir, http=http)
+                       + more)
 
     def kafka(self):
         if not self.stand_in:

@@ -69,6 +69,7 @@ class Dory:
         with open(self.config, "w") as f:
             f.write("[dory]\ninstance = %s\nrun_dir = %s/run\n[buffer]\n%s"
                     "[input:datagram]\ntype = unix_datagram\npath = %s\n"
+                    "[http]\nlisten = off\n"
                     "[kafka]\nbrokers = %s\ntopic_autocreate = yes\n%s"
                     % (self.instance, self.folder, buffer, self.socket, brokers, more))
 

@@ -74,6 +74,7 @@ TEST(ConfigTest, OnlyBrokersAreRequired) {
   EXPECT_EQ(config.max_topics, 4096);
   EXPECT_EQ(config.log_to, "stderr");
   EXPECT_EQ(config.log_level, LogLevel::kInfo);
+  EXPECT_EQ(config.http_listen, (HostPort{"127.0.0.1", 9090}));
   EXPECT_EQ(config.kafka.brokers, (std::vector<HostPort>{{"127.0.0.1", 9092}}));
   EXPECT_EQ(config.kafka.request_timeout_ms, 5'000);
   EXPECT_EQ(config.kafka.metadata_refresh_ms, 300'000);
@@ -93,6 +94,7 @@ TEST(ConfigTest, EveryOptionIsRead) {
       "[buffer]\nring_size=4M\npool_size=16M\nsegment_dir=memfd\nwhen_full=reject\nlanes=1\n"
       "max_topics=7\n"
       "[log]\nto=/var/log/dory.log\nlevel=error\n"
+      "[http]\nlisten=[::1]:80\n"
       "[kafka]\nbrokers=a:1,b:2\nclient_id=c\nrequest_timeout=1s\nmetadata_refresh=1h\n"
       "topic_autocreate=yes\nmax_request_bytes=1M\n"
       "[topic:*]\nbatching=off\nbatch_time=1ms\nbatch_bytes=1K\nbatch_messages=9\n"
@@ -108,6 +110,7 @@ TEST(ConfigTest, EveryOptionIsRead) {
   EXPECT_EQ(config.max_topics, 7);
   EXPECT_EQ(config.log_to, "/var/log/dory.log");
   EXPECT_EQ(config.log_level, LogLevel::kError);
+  EXPECT_EQ(config.http_listen, (HostPort{"::1", 80}));
   EXPECT_EQ(config.kafka, (KafkaConfig{{{"a", 1}, {"b", 2}}, "c", 1000, 3'600'000, true, 1 << 20}));
   EXPECT_EQ(config.topic_defaults, (TopicConfig{Batching::kOff, 1, 1024, 9,
                                                 TimestampSource::kReceive, EmptyValue::kEmpty, 0}));

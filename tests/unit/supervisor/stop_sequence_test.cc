@@ -49,6 +49,8 @@ TEST(StopSequenceTest, IsDoneWhenTheKafkaWorkersHaveStopped) {
   facts.delivery_time_over = true;
   EXPECT_EQ(NextPhase(StopPhase::kEnding, facts), StopPhase::kEnding);
   facts.kafka_workers_stopped = true;
+  EXPECT_EQ(NextPhase(StopPhase::kEnding, facts), StopPhase::kEnding);
+  facts.status_stopped = true;
   EXPECT_EQ(NextPhase(StopPhase::kEnding, facts), StopPhase::kDone);
   EXPECT_EQ(NextPhase(StopPhase::kDone, facts), StopPhase::kDone);
 }
