@@ -91,24 +91,81 @@ Status FillNewFile(int fd, const Geometry& geometry, const SegmentRoom& room) {
   return status;
 }
 
-Result<Superblock> ReadSuperblock(int fd) {
+Result<Superblock> LoadSuperblock(int fd) {
   Superblock superblock;
-  if (::pread(fd, &superblock, sizeof(superblock), 0) != sizeof(superblock)) {
-    return Status::Error("too short for a superblock");
-  }
-  if (superblock.magic != kMagic) return Status::Error("no segment of Dory (magic)");
-  if (superblock.layout != kLayoutNumber || superblock.size != sizeof(Superblock)) {
-    return Status::Error("layout " + std::to_string(superblock.layout) + ", this program reads " +
-                         std::to_string(kLayoutNumber));
-  }
-  if (superblock.crc != SuperblockCrc(superblock)) return Status::Error("superblock damaged (crc)");
-  struct stat file;
-  if (::fstat(fd, &file) != 0) return Status::Errno("fstat");
-  if (static_cast<uint64_t>(file.st_size) != superblock.file_size) {
-    return Status::Error("file has " + std::to_string(file.st_size) + " bytes, its superblock says " +
-                         std::to_string(superblock.file_size));
+  const ssize_t size = ::pread(fd, &superblock, sizeof(superblock), 0);
+  if (size < 0) return Status::Errno("read");
+  if (size != sizeof(superblock)) {
+    return Status::Error("its " + std::to_string(size) + " bytes are too short for a superblock");
   }
   return superblock;
+}
+
+Status CheckLayout(const Superblock& superblock) {
+  if (superblock.layout == kLayoutNumber && superblock.size == sizeof(Superblock)) return Status::Ok();
+  return Status::Error("layout " + std::to_string(superblock.layout) + ", this program reads " +
+                       std::to_string(kLayoutNumber));
+}
+
+// Whether sizes of regions can be computed from it, and what is computed with those sizes later.
+bool IsPossible(const Geometry& geometry, uint64_t align) {
+  constexpr uint64_t kMost = uint64_t{1} << 40;
+  return geometry.lanes >= 1 && geometry.lanes <= kMaxLanes && geometry.max_topics >= 1 &&
+         geometry.max_topics <= UINT16_MAX && geometry.slot_size <= kMaxMessageSize + kLine &&
+         geometry.ring_size >= kRecordAlign && geometry.ring_size % kRecordAlign == 0 &&
+         geometry.ring_size <= kMost && geometry.pool_size >= kBlockSize && geometry.pool_size <= kMost &&
+         align >= kSmallAlign && align <= kMost && (align & (align - 1)) == 0;
+}
+
+// That regions are where the geometry puts them, and the file is as long as they need.
+Status CheckRegions(int fd, const Superblock& superblock) {
+  if (!IsPossible(superblock.geometry, superblock.align)) return Status::Error("superblock damaged (sizes)");
+  const std::vector<RegionEntry> regions = ListRegions(superblock.geometry, superblock.align);
+  const bool as_listed = superblock.region_count == regions.size() &&
+                         superblock.file_size == SegmentFileSize(superblock.geometry, superblock.align) &&
+                         std::memcmp(superblock.regions, regions.data(), regions.size() * sizeof(RegionEntry)) == 0;
+  if (!as_listed) return Status::Error("superblock damaged (regions)");
+  struct stat file;
+  if (::fstat(fd, &file) != 0) return Status::Errno("fstat");
+  if (static_cast<uint64_t>(file.st_size) == superblock.file_size) return Status::Ok();
+  return Status::Error("file has " + std::to_string(file.st_size) + " bytes, its superblock says " +
+                       std::to_string(superblock.file_size));
+}
+
+Result<Superblock> ReadSuperblock(int fd) {
+  const Result<Superblock> loaded = LoadSuperblock(fd);
+  if (!loaded.ok()) return loaded.status();
+  const Superblock& superblock = loaded.value();
+  if (superblock.magic != kMagic) return Status::Error("no segment of Dory (magic)");
+  Status status = CheckLayout(superblock);
+  if (!status.ok()) return status;
+  if (superblock.crc != SuperblockCrc(superblock)) return Status::Error("superblock damaged (crc)");
+  status = CheckRegions(fd, superblock);
+  if (!status.ok()) return status;
+  return superblock;
+}
+
+// What stands in the segment's place may be no file of ours.
+Status CheckFile(int fd) {
+  struct stat file;
+  if (::fstat(fd, &file) != 0) return Status::Errno("fstat");
+  if (!S_ISREG(file.st_mode)) return Status::Error("no regular file");
+  if (file.st_uid == ::geteuid()) return Status::Ok();
+  return Status::Error("belongs to uid " + std::to_string(file.st_uid) + ", Dory runs as uid " +
+                       std::to_string(::geteuid()));
+}
+
+// Whether an open that failed tells that something else than a segment is there.
+bool IsNoFile(int error_number) {
+  switch (error_number) {
+    case ELOOP:    // a symbolic link
+    case EISDIR:
+    case ENXIO:    // a socket
+    case ENODEV:
+    case EACCES:   // somebody else's
+    case EPERM: return true;
+    default: return false;
+  }
 }
 
 std::string SegmentPath(const std::string& folder) { return folder + "/segment"; }
@@ -157,15 +214,19 @@ Result<int> CreateMemorySegment(const Geometry& geometry) {
   return status.Context("memfd");
 }
 
-Result<int> OpenSegment(const std::string& folder, bool* missing) {
+Result<int> OpenSegment(const std::string& folder, SegmentFault* fault) {
   const std::string path = SegmentPath(folder);
-  const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-  *missing = fd < 0 && errno == ENOENT;
-  if (fd < 0) return Status::Errno(path);
-  const Result<Superblock> superblock = ReadSuperblock(fd);
-  if (superblock.ok()) return fd;
+  const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0) {
+    *fault = errno == ENOENT ? SegmentFault::kMissing : IsNoFile(errno) ? SegmentFault::kUnusable : SegmentFault::kSystem;
+    return Status::Errno(path);
+  }
+  Status status = CheckFile(fd);
+  if (status.ok()) status = ReadSuperblock(fd).status();
+  *fault = status.ok() ? SegmentFault::kNone : SegmentFault::kUnusable;
+  if (status.ok()) return fd;
   ::close(fd);
-  return superblock.status().Context(path);
+  return status.Context(path);
 }
 
 Result<Geometry> ReadGeometry(int fd) {
@@ -214,8 +275,19 @@ Segment::~Segment() = default;
 Result<Segment> Segment::Map(int fd, Role role, uint32_t lane) {
   const Result<Superblock> found = ReadSuperblock(fd);
   if (!found.ok()) return found.status();
-  const Superblock& superblock = found.value();
+  return MapRegions(fd, found.value(), role, lane);
+}
 
+Result<Segment> Segment::MapDamaged(int fd) {
+  const Result<Superblock> loaded = LoadSuperblock(fd);
+  if (!loaded.ok()) return loaded.status();
+  Status status = CheckLayout(loaded.value());
+  if (status.ok()) status = CheckRegions(fd, loaded.value());
+  if (!status.ok()) return status;
+  return MapRegions(fd, loaded.value(), Role::kCheck, 0);
+}
+
+Result<Segment> Segment::MapRegions(int fd, const Superblock& superblock, Role role, uint32_t lane) {
   auto maps = std::make_unique<Maps>();
   maps->role = role;
   // Every region has a guard of `align` unmapped bytes before and behind it.

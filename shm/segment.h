@@ -41,8 +41,16 @@ Result<int> CreateSegment(const std::string& folder, const Geometry& geometry);
 // Creates a segment without a name, complete, in a memfd: it is lost with whoever holds descriptors of it.
 Result<int> CreateMemorySegment(const Geometry& geometry);
 
-// Opens folder/segment and checks its superblock. A missing file is told by `*missing`.
-Result<int> OpenSegment(const std::string& folder, bool* missing);
+// Why a folder has no segment to open.
+enum class SegmentFault {
+  kNone,
+  kMissing,
+  kUnusable,  // what has its name is damaged, of another layout, somebody else's or no file
+  kSystem,    // the kernel did not let us look: nothing is known of it
+};
+
+// Opens folder/segment and checks that it is ours and its superblock holds.
+Result<int> OpenSegment(const std::string& folder, SegmentFault* fault);
 
 Result<Geometry> ReadGeometry(int fd);
 
@@ -50,6 +58,10 @@ class Segment {
  public:
   // Maps what `role` may see of `lane` (the supervisor and check-buffer see all lanes).
   static Result<Segment> Map(int fd, Role role, uint32_t lane);
+
+  // Maps by Role::kCheck also where magic or crc do not hold, as long as layout, sizes and regions do:
+  // to count what is in a segment that is not used any more.
+  static Result<Segment> MapDamaged(int fd);
 
   Segment(Segment&&) noexcept;
   Segment& operator=(Segment&&) noexcept;
@@ -74,6 +86,7 @@ class Segment {
  private:
   struct Maps;
   explicit Segment(std::unique_ptr<Maps> maps);
+  static Result<Segment> MapRegions(int fd, const Superblock& superblock, Role role, uint32_t lane);
   std::unique_ptr<Maps> maps_;
 };
 

@@ -17,8 +17,8 @@ namespace {
 std::vector<pid_t> FindLeftovers(const Config& config) {
   std::vector<pid_t> found;
   if (UsesMemfd(config)) return found;
-  bool missing = false;
-  const Result<int> opened = shm::OpenSegment(SegmentFolder(config), &missing);
+  shm::SegmentFault fault{};
+  const Result<int> opened = shm::OpenSegment(SegmentFolder(config), &fault);
   if (!opened.ok()) return found;
   const FileDescriptor fd(opened.value());
   const Result<shm::Segment> segment = shm::Segment::Map(fd.get(), shm::Role::kSupervisor, 0);

@@ -3,14 +3,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <ctime>
-
 #include "common/log.h"
 #include "common/paths.h"
 #include "common/units.h"
 #include "shm/books.h"
 #include "shm/store.h"
+#include "supervisor/moved_aside.h"
 #include "supervisor/room.h"
 #include "supervisor/sizing.h"
 
@@ -22,31 +20,8 @@ std::string FormatSizes(const shm::Geometry& geometry) {
          FormatSize(static_cast<int64_t>(geometry.pool_size));
 }
 
-std::string FormatUtcNow() {
-  const time_t now = ::time(nullptr);
-  tm parts;
-  ::gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", &parts);
-  return text;
-}
-
 std::string OverflowPath(const std::string& folder, uint32_t lane) {
   return folder + "/overflow." + std::to_string(lane);
-}
-
-// Fails where it can't be done: then nothing may be created in its place.
-Status MoveAside(const std::string& folder, const Status& why) {
-  const std::string suffix = ".damaged." + FormatUtcNow();
-  const std::string path = folder + "/segment";
-  if (::rename(path.c_str(), (path + suffix).c_str()) != 0) return Status::Errno(path + ": moving it aside");
-  for (uint32_t lane = 0; lane < shm::kMaxLanes; ++lane) {
-    const std::string overflow = OverflowPath(folder, lane);
-    (void)::rename(overflow.c_str(), (overflow + suffix).c_str());
-  }
-  LogError("THE SEGMENT CAN'T BE READ: {}; kept as {}{}, messages in it are not delivered; a new one is created",
-           why.message(), path, suffix);
-  return Status::Ok();
 }
 
 class Setup {
@@ -77,23 +52,47 @@ class Setup {
 
   Status OpenOrCreate() {
     ::unlink((folder_ + "/segment.new").c_str());  // of a creation that was not completed
-    bool missing = false;
-    const Result<int> opened = shm::OpenSegment(folder_, &missing);
-    if (opened.ok()) {
-      setup_.fd.Reset(opened.value());
-      return KeepOrReplace();
+    Status status = OpenOrReplace();
+    const std::string kept = DescribeMovedAside(folder_);
+    if (status.ok() && !kept.empty()) Warn("segment_moved_aside", kept);
+    return status;
+  }
+
+  Status OpenOrReplace() {
+    shm::SegmentFault fault{};
+    const Result<int> opened = shm::OpenSegment(folder_, &fault);
+    switch (fault) {
+      case shm::SegmentFault::kNone: setup_.fd.Reset(opened.value()); return KeepOrReplace();
+      case shm::SegmentFault::kMissing: return Create();
+      case shm::SegmentFault::kUnusable: return CreateBeside(opened.status());
+      case shm::SegmentFault::kSystem: break;
     }
-    if (!missing) {
-      const Status moved = MoveAside(folder_, opened.status());
-      if (!moved.ok()) return moved;
-    }
-    return Create();
+    return opened.status();
+  }
+
+  // Nothing is touched where there is no room for both.
+  Status CreateBeside(const Status& why) {
+    const Result<Room> room = MeasureRoomFor(config_, folder_);
+    if (!room.ok()) return room.status();
+    const Result<Sizing> sizing = ChooseSizes(room.value(), folder_ + "/segment");
+    if (!sizing.ok()) return sizing.status().Context("the segment can't be used (" + why.message() + ")");
+    const Status moved = MoveAside(folder_, why);
+    return moved.ok() ? Create() : moved;
+  }
+
+  // `aside`: a file that is to be kept beside the new one, or empty.
+  Result<Sizing> ChooseSizes(const Room& room, const std::string& aside) {
+    Result<Sizing> sizing = FitGeometry(config_, room);
+    if (sizing.ok() || UsesMemfd(config_)) return sizing;
+    const std::string kept = DescribeMovedAsideSizes(folder_, aside);
+    if (kept.empty()) return sizing;
+    return Status::Error(sizing.status().message() + "; segments that could not be used take room there: " + kept);
   }
 
   Status Create() {
     const Result<Room> room = MeasureRoomFor(config_, folder_);
     if (!room.ok()) return room.status();
-    const Result<Sizing> sizing = FitGeometry(config_, room.value());
+    const Result<Sizing> sizing = ChooseSizes(room.value(), "");
     if (!sizing.ok()) return sizing.status();
     const shm::Geometry& geometry = sizing.value().geometry;
     const Result<Config> usable = ConfigForSegment(config_, geometry, false);
@@ -140,7 +139,7 @@ class Setup {
   }
 
   Status Replace(const Room& room, const std::string& difference) {
-    const Result<Sizing> fits = FitGeometry(config_, room);
+    const Result<Sizing> fits = ChooseSizes(room, "");
     if (!fits.ok()) return fits.status();
     LogInfo("the segment is empty and replaced: {}; counters begin anew", difference);
     setup_.fd.Reset();

@@ -16,6 +16,8 @@ constexpr uint64_t kSmallestPool = 16 * kMiB;
 constexpr uint64_t kSteps = 64;
 constexpr uint64_t kSlotAlign = 64;
 
+uint64_t RoundUp(int64_t size, uint64_t to) { return (static_cast<uint64_t>(size) + to - 1) / to * to; }
+
 bool RingIsSet(const Config& config) { return config.IsSet("buffer", "ring_size"); }
 bool PoolIsSet(const Config& config) { return config.IsSet("buffer", "pool_size"); }
 
@@ -47,15 +49,13 @@ bool Fits(const shm::Geometry& geometry, const Room& room) {
 
 shm::Geometry WantedGeometry(const Config& config) {
   shm::Geometry geometry{};
-  geometry.ring_size = static_cast<uint64_t>(config.ring_size);
-  geometry.pool_size = static_cast<uint64_t>(config.pool_size);
+  geometry.ring_size = RoundUp(config.ring_size, shm::kBlockSize);
+  geometry.pool_size = RoundUp(config.pool_size, shm::kBlockSize);
   geometry.lanes = static_cast<uint32_t>(config.lanes);
   geometry.max_topics = static_cast<uint32_t>(config.max_topics);
-  uint64_t largest = 0;
-  for (const InputConfig& input : config.inputs) {
-    largest = std::max(largest, static_cast<uint64_t>(input.max_message_size));
-  }
-  geometry.slot_size = static_cast<uint32_t>((largest + kSlotAlign - 1) / kSlotAlign * kSlotAlign);
+  int64_t largest = 0;
+  for (const InputConfig& input : config.inputs) largest = std::max(largest, input.max_message_size);
+  geometry.slot_size = static_cast<uint32_t>(RoundUp(largest, kSlotAlign));
   return geometry;
 }
 

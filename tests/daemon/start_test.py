@@ -237,20 +237,6 @@ class Memfd(DaemonCase):
 
 
 class SegmentOfBefore(DaemonCase):
-    def test_a_damaged_segment_is_moved_aside(self):
-        self.write_config()
-        self.assertEqual(self.term(self.start()), 0)
-        with open(self.segment_folder + "/segment", "r+b") as file:
-            file.seek(100)
-            file.write(b"damage")
-        dory = self.start()
-        self.assertIn("THE SEGMENT CAN'T BE READ", self.log_text())
-        self.assertTrue([name for name in os.listdir(self.segment_folder)
-                         if name.startswith("segment.damaged.")])
-        self.send(5)
-        self.wait_delivered()
-        self.assertEqual(self.term(dory), 0)
-
     def test_an_empty_segment_takes_new_sizes(self):
         self.write_config()
         self.assertEqual(self.term(self.start()), 0)

@@ -5,8 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <functional>
 #include <set>
 
+#include "common/crc32c.h"
+#include "shm/books.h"
 #include "shm/regions.h"
 #include "tests/unit/shm/test_segment.h"
 
@@ -14,9 +17,9 @@ namespace dory::shm {
 namespace {
 
 std::string OpenError(const TestSegment& segment) {
-  bool missing = true;
-  const Result<int> fd = OpenSegment(segment.folder(), &missing);
-  EXPECT_FALSE(missing);
+  SegmentFault fault{};
+  const Result<int> fd = OpenSegment(segment.folder(), &fault);
+  EXPECT_EQ(fault, fd.ok() ? SegmentFault::kNone : SegmentFault::kUnusable);
   if (!fd.ok()) return fd.status().message();
   ::close(fd.value());
   return "";
@@ -43,9 +46,9 @@ TEST(SegmentTest, IsWholeAndOursAlone) {
 TEST(SegmentTest, MissingIsToldApartFromDamaged) {
   TestSegment segment;
   std::filesystem::remove(segment.folder() + "/segment");
-  bool missing = false;
-  EXPECT_FALSE(OpenSegment(segment.folder(), &missing).ok());
-  EXPECT_TRUE(missing);
+  SegmentFault fault{};
+  EXPECT_FALSE(OpenSegment(segment.folder(), &fault).ok());
+  EXPECT_EQ(fault, SegmentFault::kMissing);
 }
 
 TEST(SegmentTest, ALinkIsNotFollowed) {
@@ -72,6 +75,70 @@ TEST(SegmentTest, EveryDamageOfTheSuperblockIsFound) {
   }
   ASSERT_EQ(::ftruncate(segment.fd(), 100'000), 0);
   EXPECT_NE(OpenError(segment).find("bytes"), std::string::npos);
+}
+
+TEST(SegmentTest, WhatIsNoFileIsUnusable) {
+  const std::function<int(const char*)> kMakers[] = {
+      [](const char* path) { return ::mkdir(path, 0700); },
+      [](const char* path) { return ::mkfifo(path, 0600); },
+      [](const char* path) { return ::symlink("/dev/null", path); },
+      [](const char* path) { return ::close(::open(path, O_CREAT | O_WRONLY, 0600)); }};
+  for (const auto& make : kMakers) {
+    TestSegment segment;
+    const std::string path = segment.folder() + "/segment";
+    std::filesystem::remove(path);
+    ASSERT_EQ(make(path.c_str()), 0);
+    EXPECT_NE(OpenError(segment), "");
+  }
+}
+
+// As damaged as they can be with a checksum that holds.
+TEST(SegmentTest, RegionsAreWhereTheGeometryPutsThem) {
+  const std::function<void(Superblock*)> kDamages[] = {
+      [](Superblock* s) { s->regions[13].offset = s->regions[12].offset; },
+      [](Superblock* s) { s->regions[13].size += s->align; },
+      [](Superblock* s) { s->regions[13].role ^= 1; },
+      [](Superblock* s) { s->regions[13].kind = s->regions[12].kind; },
+      [](Superblock* s) { s->region_count -= 1; },
+      [](Superblock* s) { s->region_count = UINT32_MAX; },
+      [](Superblock* s) { s->geometry.lanes = UINT32_MAX; },
+      [](Superblock* s) { s->geometry.lanes = 0; },
+      [](Superblock* s) { s->geometry.ring_size = 0; },
+      [](Superblock* s) { s->geometry.ring_size += 1; },
+      [](Superblock* s) { s->geometry.ring_size = UINT64_MAX - 31; },
+      [](Superblock* s) { s->geometry.pool_size = UINT64_MAX; },
+      [](Superblock* s) { s->geometry.max_topics = UINT32_MAX; },
+      [](Superblock* s) { s->geometry.slot_size = UINT32_MAX; },
+      [](Superblock* s) { s->align = 0; },
+      [](Superblock* s) { s->align *= 2; },
+      [](Superblock* s) { s->align -= 1; },
+      [](Superblock* s) { s->file_size *= 2; }};
+  for (const auto& damage : kDamages) {
+    TestSegment segment;
+    Superblock superblock = segment.check().superblock();
+    damage(&superblock);
+    superblock.magic = 0;
+    superblock.crc = 0;
+    superblock.crc = Crc32c(std::as_bytes(std::span(&superblock, 1)));
+    superblock.magic = kMagic;
+    ASSERT_EQ(::pwrite(segment.fd(), &superblock, sizeof(superblock), 0), ssize_t{sizeof(superblock)});
+    EXPECT_NE(OpenError(segment).find("superblock damaged ("), std::string::npos) << OpenError(segment);
+    EXPECT_FALSE(Segment::MapDamaged(segment.fd()).ok());
+  }
+}
+
+TEST(SegmentTest, ADamagedOneIsCountedWhereItsRegionsHold) {
+  TestSegment segment;
+  segment.Append(segment.AddTopic("t"), "value");
+  for (const uint64_t offset : {uint64_t{0}, uint64_t{offsetof(Superblock, uuid)}, uint64_t{offsetof(Superblock, crc)}}) {
+    Overwrite(segment, offset, 1);
+    EXPECT_NE(OpenError(segment), "");
+    const Result<Segment> mapped = Segment::MapDamaged(segment.fd());
+    ASSERT_TRUE(mapped.ok()) << mapped.status().message();
+    EXPECT_EQ(ReadBooks(mapped.value(), 0).Buffered(), 1u);
+  }
+  Overwrite(segment, offsetof(Superblock, layout), 1);
+  EXPECT_FALSE(Segment::MapDamaged(segment.fd()).ok());
 }
 
 TEST(SegmentTest, ADiskIsRefused) {

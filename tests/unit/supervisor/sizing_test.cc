@@ -18,6 +18,12 @@ Config Parse(const std::string& text) {
 
 Room RoomOf(uint64_t bytes) { return {bytes, 64 * 1024, "/dev/shm"}; }
 
+TEST(SizingTest, SizesAreRoundedUpToBlocks) {
+  const shm::Geometry geometry = WantedGeometry(Parse("[buffer]\nring_size = 4194305\npool_size = 16777217\n"));
+  EXPECT_EQ(geometry.ring_size, 4 * kMiB + shm::kBlockSize);
+  EXPECT_EQ(geometry.pool_size, 16 * kMiB + shm::kBlockSize);
+}
+
 TEST(SizingTest, TakesTheDefaultsWhereTheyFit) {
   const Config config = Parse("");
   const Result<Sizing> sizing = FitGeometry(config, RoomOf(1024 * kMiB));
