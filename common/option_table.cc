@@ -118,7 +118,7 @@ constexpr OptionRow kOptions[] = {
      "Where dory-status listens; off: there is none. Beyond this host, everybody who can reach it "
      "reads the names of topics and brokers."},
 
-    {kKafka, "brokers", kHostPorts, "127.0.0.1:9092", 0, 0, "", kKafkaWorker | kReload | kRequired,
+    {kKafka, "brokers", kHostPorts, "127.0.0.1:9092", 0, 0, "", kKafkaWorker | kRequired,
      Bind<&KafkaConfig::brokers>(),
      "Brokers to ask for the cluster's others, separated by commas. A few are enough; required."},
     {kKafka, "client_id", kString, "dory-{host}-{instance}", 1, 160, "", kKafkaWorker,
@@ -126,15 +126,15 @@ constexpr OptionRow kOptions[] = {
      "Name by which brokers know this Dory. {host} and {instance} stand for the host's name and "
      "[dory] instance."},
     {kKafka, "request_timeout", kDuration, "5s", 100 * kMs, 10 * kMinute, "",
-     kKafkaWorker | kReload, Bind<&KafkaConfig::request_timeout_ms>(),
+     kKafkaWorker, Bind<&KafkaConfig::request_timeout_ms>(),
      "How long a broker may take to answer a request."},
-    {kKafka, "metadata_refresh", kDuration, "5m", kS, 24 * kHour, "", kKafkaWorker | kReload,
+    {kKafka, "metadata_refresh", kDuration, "5m", kS, 24 * kHour, "", kKafkaWorker,
      Bind<&KafkaConfig::metadata_refresh_ms>(),
      "How often topics, partitions and leaders are asked for when nothing makes it necessary."},
-    {kKafka, "topic_autocreate", kBoolean, "no", 0, 0, "", kKafkaWorker | kReload,
+    {kKafka, "topic_autocreate", kBoolean, "no", 0, 0, "", kKafkaWorker,
      Bind<&KafkaConfig::topic_autocreate>(),
      "Whether brokers are asked to create a topic that they do not have."},
-    {kKafka, "max_request_bytes", kSize, "8M", 64 * kK, kG, "", kKafkaWorker | kReload,
+    {kKafka, "max_request_bytes", kSize, "8M", 64 * kK, kG, "", kKafkaWorker,
      Bind<&KafkaConfig::max_request_bytes>(),
      "Largest request. Brokers refuse what is over their socket.request.max.bytes."},
 

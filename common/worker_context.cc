@@ -32,6 +32,12 @@ void IgnoreSignals() {
   for (const int signal_number : {SIGINT, SIGHUP, SIGPIPE, SIGTERM}) ::signal(signal_number, SIG_IGN);
 }
 
+// Everything that this worker knows is in the segment; its successor goes on.
+[[noreturn]] void EndInGoodOrder() {
+  LogInfo("asked to leave for a successor");
+  std::_Exit(kExitAsked);
+}
+
 control::Hello ReadHello(ControlLink* link) {
   std::string frame;
   const Result<bool> read = link->WaitForFrame(kHelloLimitMs, &frame);
@@ -61,6 +67,7 @@ void ApplyHello(const std::string& program, uint32_t layout, const control::Hell
   context->lane = hello.lane();
   context->generation = hello.generation();
   context->segment_folder = hello.segment_folder();
+  context->drain = hello.drain();
   for (const control::NamedDescriptor& named : hello.descriptors()) {
     context->descriptors[named.name()] = named.fd();
   }
@@ -119,7 +126,8 @@ void Pause(WorkerContext* context, uint64_t pause_ms, std::vector<control::ToWor
     if (message.has_resume()) return;
     if (message.has_pause()) SendPaused(context->link.get());
     if (message.has_status_request()) AnswerStatus(context, message.status_request());
-    if (message.has_config() || message.has_drain() || message.has_reopen_logs()) later->push_back(message);
+    const bool can_wait = message.has_config() || message.has_drain() || message.has_leave() || message.has_reopen_logs();
+    if (can_wait) later->push_back(message);
   }
 }
 
@@ -133,11 +141,12 @@ void Handle(WorkerContext* context, const control::ToWorker& message) {
     case control::ToWorker::kPause: Pause(context, message.pause(), &later); break;
     case control::ToWorker::kResume: break;  // the pause was over already
     case control::ToWorker::kDrain:
-      if (context->handlers.on_drain) context->handlers.on_drain();
+      if (context->handlers.on_drain) context->handlers.on_drain(message.drain());
       break;
     case control::ToWorker::kStatusJson:
       if (context->handlers.on_status_json) context->handlers.on_status_json(message.status_json());
       break;
+    case control::ToWorker::kLeave: EndInGoodOrder();
     case control::ToWorker::KIND_NOT_SET: LogWarning("a message of an unknown kind is ignored"); break;
   }
   for (const control::ToWorker& postponed : later) Handle(context, postponed);
@@ -172,6 +181,7 @@ void WorkerContext::SendReady() {
   control::FromWorker message;
   message.set_ready(true);
   link->Send(message);
+  if (drain && handlers.on_drain) handlers.on_drain(true);
 }
 
 std::unique_ptr<WorkerContext> BeginWorker(const std::string& program, int death_signal, uint32_t layout) {

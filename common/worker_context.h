@@ -31,7 +31,7 @@ inline constexpr int kControlFd = 3;
 struct WorkerHandlers {
   std::function<void(const Config& config)> on_config;
   std::function<void(control::WorkerStatus* status)> fill_status;
-  std::function<void()> on_drain;
+  std::function<void(bool drain)> on_drain;  // whether to drain from now on
   std::function<void(const std::string& json)> on_status_json;  // dory-status
   std::function<void()> on_link_end;  // the supervisor has gone, or wants this worker to stop
 };
@@ -43,6 +43,7 @@ struct WorkerContext {
   uint64_t generation = 0;
   std::string segment_folder;
   Config config;
+  bool drain = false;  // Hello's: SendReady calls on_drain
   std::map<std::string, int> descriptors;
   std::unique_ptr<ControlLink> link;
   WorkerHandlers handlers;
@@ -51,8 +52,8 @@ struct WorkerContext {
   int Descriptor(const std::string& descriptor_name) const;
   int FindDescriptor(const std::string& descriptor_name) const;
 
-  // Config, log reopening, status and pause (it blocks here, so that nothing moves) are handled from
-  // now on. REQUIRES: the handlers are set.
+  // Config, log reopening, status, leave and pause (it blocks here, so that nothing moves) are handled
+  // from now on. REQUIRES: the handlers are set.
   void SendReady();
 };
 

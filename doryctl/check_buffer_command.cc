@@ -127,12 +127,10 @@ int CheckBuffers(const Options& options) {
     const Result<Checks> checks = CountOffline(options);
     return checks.ok() ? PrintChecks(checks.value(), options.json) : Fail(checks.status());
   }
-  const Result<std::string> run_dir = FindRunDir(options);
-  if (!run_dir.ok()) return Fail(run_dir.status());
-  bool not_running = false;
-  Result<ControlClient> client = ControlClient::Connect(run_dir.value(), &not_running);
-  if (!client.ok()) return FailConnect(client.status(), not_running);
-  const Result<Checks> checks = CountLive(&client.value());
+  int exit_code = kDone;
+  std::optional<ControlClient> client = OpenSession(options, &exit_code);
+  if (!client) return exit_code;
+  const Result<Checks> checks = CountLive(&*client);
   return checks.ok() ? PrintChecks(checks.value(), options.json) : Fail(checks.status());
 }
 

@@ -2,7 +2,6 @@
 
 #include <cstdio>
 
-#include "doryctl/control_client.h"
 #include "doryctl/exit_codes.h"
 #include "doryctl/status_text.h"
 
@@ -12,16 +11,29 @@ namespace {
 constexpr int64_t kLongestStopMs = 24 * 3600 * 1000 + 120'000;  // stop_timeout is at most a day
 constexpr int64_t kEndLimitMs = 10'000;
 
+int Print(const Result<std::string>& text) {
+  if (!text.ok()) return Fail(text.status());
+  std::fputs(text.value().c_str(), stdout);
+  return kDone;
+}
+
+// The status as JSON; none: why was said.
+std::optional<std::string> AskStatus(const Options& options, int* exit_code) {
+  std::optional<ControlClient> client = OpenSession(options, exit_code);
+  if (!client) return std::nullopt;
+  control::Request request;
+  request.set_status(true);
+  const Result<control::Response> answer = client->Ask(request);
+  if (answer.ok()) return answer.value().status_json();
+  *exit_code = Fail(answer.status());
+  return std::nullopt;
+}
+
 }  // namespace
 
 int Fail(const Status& status) {
   std::fprintf(stderr, "doryctl: %s\n", status.message().c_str());
   return kError;
-}
-
-int FailConnect(const Status& status, bool not_running) {
-  Fail(status);
-  return not_running ? kNotRunning : kError;
 }
 
 Result<std::string> FindRunDir(const Options& options) {
@@ -31,36 +43,45 @@ Result<std::string> FindRunDir(const Options& options) {
   return config.value().run_dir;
 }
 
-int ShowStatus(const Options& options) {
+std::optional<ControlClient> OpenSession(const Options& options, int* exit_code) {
   const Result<std::string> run_dir = FindRunDir(options);
-  if (!run_dir.ok()) return Fail(run_dir.status());
+  if (!run_dir.ok()) {
+    *exit_code = Fail(run_dir.status());
+    return std::nullopt;
+  }
   bool not_running = false;
   Result<ControlClient> client = ControlClient::Connect(run_dir.value(), &not_running);
-  if (!client.ok()) return FailConnect(client.status(), not_running);
-  control::Request request;
-  request.set_status(true);
-  const Result<control::Response> answer = client.value().Ask(request);
-  if (!answer.ok()) return Fail(answer.status());
-  const std::string& json = answer.value().status_json();
-  const Result<std::string> text = options.json ? IndentJson(json) : FormatStatus(json);
-  if (!text.ok()) return Fail(text.status());
-  std::fputs(text.value().c_str(), stdout);
-  return kDone;
+  if (client.ok()) return client.Take();
+  *exit_code = Fail(client.status());
+  if (not_running) *exit_code = kNotRunning;
+  return std::nullopt;
+}
+
+int ShowStatus(const Options& options) {
+  int exit_code = kDone;
+  const std::optional<std::string> json = AskStatus(options, &exit_code);
+  if (!json) return exit_code;
+  return Print(options.json ? IndentJson(*json) : FormatStatus(*json));
+}
+
+int ShowWorkers(const Options& options) {
+  int exit_code = kDone;
+  const std::optional<std::string> json = AskStatus(options, &exit_code);
+  if (!json) return exit_code;
+  return Print(options.json ? IndentPart(*json, "workers") : FormatWorkers(*json));
 }
 
 int StopDory(const Options& options) {
-  const Result<std::string> run_dir = FindRunDir(options);
-  if (!run_dir.ok()) return Fail(run_dir.status());
-  bool not_running = false;
-  Result<ControlClient> client = ControlClient::Connect(run_dir.value(), &not_running);
-  if (!client.ok()) return FailConnect(client.status(), not_running);
+  int exit_code = kDone;
+  std::optional<ControlClient> client = OpenSession(options, &exit_code);
+  if (!client) return exit_code;
   control::Request request;
   request.set_stop(true);
-  const Result<control::Response> begun = client.value().Ask(request);
+  const Result<control::Response> begun = client->Ask(request);
   if (!begun.ok()) return Fail(begun.status());
   if (options.no_wait) return kDone;
-  const Result<control::Response> last = client.value().WaitForAnswer(kLongestStopMs);
-  const Status ended = client.value().WaitForEnd(kEndLimitMs);
+  const Result<control::Response> last = client->WaitForAnswer(kLongestStopMs);
+  const Status ended = client->WaitForEnd(kEndLimitMs);
   if (!last.ok()) return Fail(last.status().Context("dory ended without last words"));
   std::printf("%s\n", last.value().text().c_str());
   if (!ended.ok()) return Fail(ended);

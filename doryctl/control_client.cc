@@ -43,10 +43,10 @@ Result<ControlClient> ControlClient::Connect(const std::string& run_dir, bool* n
   return *not_running ? Status::Error("no dory runs on " + run_dir) : Status::Errno(path);
 }
 
-Result<control::Response> ControlClient::Ask(control::Request request) {
+Result<control::Response> ControlClient::Ask(control::Request request, int64_t timeout_ms) {
   request.set_version(kVersion);
   link_->Send(request);
-  return WaitForAnswer(kAnswerLimitMs);
+  return WaitForAnswer(timeout_ms);
 }
 
 Result<control::Response> ControlClient::WaitForAnswer(int64_t timeout_ms) {

@@ -25,7 +25,7 @@ class ControlClient {
   static Result<ControlClient> Connect(const std::string& run_dir, bool* not_running);
 
   // Sends a request and waits for its answer; an answer that is an error fails.
-  Result<control::Response> Ask(control::Request request);
+  Result<control::Response> Ask(control::Request request, int64_t timeout_ms = kAnswerLimitMs);
 
   // One more answer, for up to `timeout_ms`.
   Result<control::Response> WaitForAnswer(int64_t timeout_ms);

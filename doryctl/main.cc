@@ -15,8 +15,14 @@ struct Command {
   int (*run)(const Options&);
 };
 
-constexpr std::array<Command, 4> kCommands = {{
+constexpr std::array<Command, 10> kCommands = {{
     {"status", ShowStatus},
+    {"workers", ShowWorkers},
+    {"health", ShowHealth},
+    {"reload", ReloadConfig},
+    {"drain", DrainBuffer},
+    {"resume", ResumeInputs},
+    {"restart", RestartWorker},
     {"stop", StopDory},
     {"check", CheckConfig},
     {"check-buffer", CheckBuffers},

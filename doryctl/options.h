@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "doryctl/health.h"
+
 namespace dory::doryctl {
 
 struct Options {
@@ -14,6 +16,10 @@ struct Options {
   bool json = false;
   bool live = false;
   bool no_wait = false;
+  bool nagios = false;
+  HealthLimits health_limits;
+  std::string timeout = "30s";  // of drain
+  std::string worker;           // of restart
   std::string file;         // of check
 };
 

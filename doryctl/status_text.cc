@@ -97,24 +97,32 @@ std::string Warnings(const Json& status) {
   return text.empty() ? "" : "\n" + text;
 }
 
-}  // namespace
-
-Result<std::string> FormatStatus(const std::string& status_json) {
+template <typename Formatter>
+Result<std::string> Format(const std::string& json, Formatter formatter) {
   try {
-    const Json status = Json::parse(status_json);
-    return HeadLine(status) + "\n" + Books(status) + "\n" + Buffer(status) + "\n" + Workers(status) +
-           Brokers(status) + Topics(status) + Warnings(status);
+    return formatter(Json::parse(json));
   } catch (const Json::exception& error) {
     return Status::Error(std::string("a status that can't be read: ") + error.what());
   }
 }
 
+}  // namespace
+
+Result<std::string> FormatStatus(const std::string& status_json) {
+  return Format(status_json, [](const Json& status) {
+    return HeadLine(status) + "\n" + Books(status) + "\n" + Buffer(status) + "\n" + Workers(status) + Brokers(status) +
+           Topics(status) + Warnings(status);
+  });
+}
+
+Result<std::string> FormatWorkers(const std::string& status_json) { return Format(status_json, Workers); }
+
 Result<std::string> IndentJson(const std::string& json) {
-  try {
-    return Json::parse(json).dump(2) + "\n";
-  } catch (const Json::exception& error) {
-    return Status::Error(std::string("JSON that can't be read: ") + error.what());
-  }
+  return Format(json, [](const Json& whole) { return whole.dump(2) + "\n"; });
+}
+
+Result<std::string> IndentPart(const std::string& json, const std::string& key) {
+  return Format(json, [&key](const Json& whole) { return whole.at(key).dump(2) + "\n"; });
 }
 
 }  // namespace dory::doryctl

@@ -58,7 +58,10 @@ class IntakeLane {
   bool HasRoom() const { return CountReceivable() > 0; }
   bool slots_locked() const { return slots_locked_; }
   const BooksWriter& books() const { return publisher_.books(); }
-  void Configure(const Config& config) { publisher_.Configure(config); }
+  void Configure(const Config& config) {
+    settings_.reject_when_full = config.when_full == WhenFull::kReject;
+    publisher_.Configure(config);
+  }
   void MoveHeartbeat();
 
   // ---- for the final drain

@@ -95,7 +95,24 @@ class IntakeWorker {
     context_.handlers.fill_status = [this](control::WorkerStatus* status) {
       if (!lane_.slots_locked()) status->add_warnings("slots_locked: false");
     };
+    context_.handlers.on_drain = [this](bool drain) { Hold(drain); };
     context_.handlers.on_link_end = [this] { End(); };
+  }
+
+  // doryctl drain: sockets stay unread, so that senders wait, until it is taken back.
+  void Hold(bool hold) {
+    held_ = hold;
+    said_holding_ = false;
+    WatchSockets(0);
+    go_on_timer_.StartOnce(0);
+  }
+
+  void SayHolding() {
+    if (said_holding_) return;
+    said_holding_ = true;
+    control::FromWorker message;
+    message.set_holding(true);
+    context_.link->Send(message);
   }
 
   void OnReadable(const InputSocket& socket) {
@@ -111,9 +128,11 @@ class IntakeWorker {
   void GoOn() {
     lane_.MoveHeartbeat();
     const Outcome outcome = lane_.PublishLeftovers();
-    if (outcome == Outcome::kNoRoom || (outcome == Outcome::kEmpty && !lane_.HasRoom())) return WaitForRoom();
+    const bool would_read = outcome == Outcome::kEmpty && !held_;
+    if (outcome == Outcome::kNoRoom || (would_read && !lane_.HasRoom())) return WaitForRoom();
     room_waiter_.End();
     if (outcome == Outcome::kMore) return go_on_timer_.StartOnce(0);
+    if (held_) return SayHolding();
     WatchSockets(kReadable);
   }
 
@@ -141,6 +160,8 @@ class IntakeWorker {
   RoomWaiter room_waiter_;
   Timer go_on_timer_;
   Timer heartbeat_;
+  bool held_ = false;
+  bool said_holding_ = false;
 };
 
 }  // namespace

@@ -51,8 +51,8 @@ KafkaWorker::KafkaWorker(WorkerContext& context, shm::Segment& segment)
 
 void KafkaWorker::Run() {
   context_.handlers.on_link_end = [] { ::_exit(kExitAsked); };  // everything is in the segment
-  context_.handlers.on_drain = [this] {
-    draining_ = true;
+  context_.handlers.on_drain = [this](bool drain) {
+    draining_ = drain;
     topics_.MarkAllDirty();
   };
   context_.handlers.on_config = [this](const Config& config) {

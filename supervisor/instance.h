@@ -27,7 +27,6 @@ struct Doorbells {
 
 struct Instance {
   Config config;               // as the segment makes it
-  std::string config_hash;     // of the file's
   std::string segment_folder;  // empty with a memfd
   std::optional<InstanceLock> lock;
   FileDescriptor segment_lock;

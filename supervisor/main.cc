@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "common/config.h"
 #include "common/log.h"
+#include "supervisor/config_file.h"
 #include "supervisor/daemonize.h"
 #include "supervisor/instance.h"
 #include "supervisor/options.h"
@@ -38,28 +38,25 @@ int Fail(const Status& status, const std::string& log_to) {
   return kExitError;
 }
 
-// With --daemon nobody reads stderr.
-std::string ChooseLog(const Config& config, const Options& options) {
-  return options.daemon && config.log_to == "stderr" ? "syslog" : config.log_to;
-}
-
 Result<shm::Segment> MapSegment(const Instance& instance) {
   Result<shm::Segment> segment = shm::Segment::Map(instance.segment.get(), shm::Role::kSupervisor, 0);
   if (!segment.ok()) RemoveFiles(instance);
   return segment;
 }
 
-int Supervise(const Config& config, const std::string& config_hash, Background* background) {
+int Supervise(ConfigFile file, Background* background) {
+  const Config config = file.MakeRunning();
+  const Status opened = OpenLog("dory", config.log_to, config.log_level);
+  if (!opened.ok()) return Fail(opened, "stderr");
   const Result<std::string> program_folder = FindProgramFolder(config);
   if (!program_folder.ok()) return Fail(program_folder.status(), config.log_to);
   Result<Instance> instance = SetUpInstance(config);
   if (!instance.ok()) return Fail(instance.status(), config.log_to);
-  instance.value().config_hash = config_hash;
   Result<shm::Segment> segment = MapSegment(instance.value());
   if (!segment.ok()) return Fail(segment.status(), config.log_to);
   LogInfo("dory {} starts: instance {}, run_dir {}, configuration {}", DORY_VERSION, config.instance,
-          config.run_dir, instance.value().config_hash);
-  Supervisor supervisor(instance.Take(), segment.Take(), program_folder.value());
+          config.run_dir, file.hash());
+  Supervisor supervisor(std::move(file), instance.Take(), segment.Take(), program_folder.value());
   background->Detach();
   return supervisor.Run();
 }
@@ -69,9 +66,9 @@ int Main(int argc, char** argv) {
   int exit_status = 0;
   const std::optional<Options> options = ParseOptions(argc, argv, &exit_status);
   if (!options) return exit_status;
-  Result<Config> config = LoadConfig(options->config_path);
-  if (!config.ok()) {
-    std::fprintf(stderr, "%s\n", config.status().message().c_str());
+  Result<ConfigFile> file = ConfigFile::Load(options->config_path, options->daemon);
+  if (!file.ok()) {
+    std::fprintf(stderr, "%s\n", file.status().message().c_str());
     return kExitError;
   }
   if (options->check) {
@@ -81,11 +78,7 @@ int Main(int argc, char** argv) {
   Background background;
   const Status entered = options->daemon ? background.Enter() : Status::Ok();
   if (!entered.ok()) return Fail(entered, "stderr");
-  const std::string config_hash = HashConfig(config.value());
-  config.value().log_to = ChooseLog(config.value(), *options);
-  const Status opened = OpenLog("dory", config.value().log_to, config.value().log_level);
-  if (!opened.ok()) return Fail(opened, "stderr");
-  return Supervise(config.value(), config_hash, &background);
+  return Supervise(file.Take(), &background);
 }
 
 }  // namespace

@@ -15,9 +15,9 @@
 
 namespace dory::supervisor {
 
-Supervisor::Supervisor(Instance instance, shm::Segment segment, const std::string& program_folder)
-    : instance_(std::move(instance)), segment_(std::move(segment)), gatherer_(loop_, workers_),
-      pauser_(loop_, &host_, workers_),
+Supervisor::Supervisor(ConfigFile file, Instance instance, shm::Segment segment, const std::string& program_folder)
+    : file_(std::move(file)), instance_(std::move(instance)), segment_(std::move(segment)), gatherer_(loop_, workers_),
+      pauser_(loop_, &host_, workers_), drainer_(loop_, &host_, workers_, [this] { return CountBuffered(); }),
       control_(
           loop_, std::move(instance_.control),
           [this](ControlServer::SessionId session, const control::Request& request) { OnRequest(session, request); },
@@ -68,7 +68,7 @@ void Supervisor::WatchSignals() {
   watch(SIGCHLD, [this] { OnChildEnded(); });
   watch(SIGTERM, [this] { OnStopSignal(); });
   watch(SIGINT, [this] { OnStopSignal(); });
-  watch(SIGHUP, [] { LogWarning("reload is not there yet: restart instead"); });
+  watch(SIGHUP, [this] { (void)ReloadAndSay("signal"); });
   watch(SIGUSR1, [this] { ReopenLogs(); });
 }
 
@@ -87,6 +87,7 @@ void Supervisor::OnChildEnded() {
 void Supervisor::OnWorkerChange(Worker& worker) {
   gatherer_.OnWorkerChange(worker);
   pauser_.OnWorkerChange(worker);
+  drainer_.OnWorkerChange(worker);
   TellDegraded(worker);
   // Not from here: this may be in the middle of asking workers to stop.
   if (stop_asked_) stop_poll_.StartOnce(0);
@@ -105,6 +106,7 @@ void Supervisor::OnWorkerMessage(Worker& worker, const control::FromWorker& mess
   if (!worker.role()) return OnDoryStatusMessage(worker, message);
   if (message.has_status()) gatherer_.OnAnswer(worker, message.status());
   if (message.has_paused()) pauser_.OnPaused(worker);
+  if (message.has_holding()) drainer_.OnHolding(worker);
 }
 
 void Supervisor::OnDoryStatusMessage(Worker& worker, const control::FromWorker& message) {

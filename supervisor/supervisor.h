@@ -15,9 +15,12 @@
 #include <string>
 #include <vector>
 
+#include "common/config_change.h"
 #include "common/event_loop.h"
 #include "shm/segment.h"
+#include "supervisor/config_file.h"
 #include "supervisor/control_server.h"
+#include "supervisor/drainer.h"
 #include "supervisor/instance.h"
 #include "supervisor/pauser.h"
 #include "supervisor/status_gatherer.h"
@@ -34,7 +37,7 @@ inline constexpr int kExitMessagesLeft = 3;
 class Supervisor {
  public:
   // `program_folder` is where dory-intake, dory-kafka and, unless [http] is off, dory-status are.
-  Supervisor(Instance instance, shm::Segment segment, const std::string& program_folder);
+  Supervisor(ConfigFile file, Instance instance, shm::Segment segment, const std::string& program_folder);
 
   // Until it was stopped. Returns the exit status.
   int Run();
@@ -51,11 +54,20 @@ class Supervisor {
   void OnRequest(ControlServer::SessionId session, const control::Request& request);
   void AnswerPause(ControlServer::SessionId session, uint64_t pause_ms);
   void AnswerResume(ControlServer::SessionId session);
+  void AnswerReload(ControlServer::SessionId session);
+  void AnswerDrain(ControlServer::SessionId session, uint64_t timeout_ms);
+  void AnswerUndrain(ControlServer::SessionId session);
+  void AnswerRestart(ControlServer::SessionId session, const std::string& name);
   void AnswerStatus(ControlServer::SessionId session, const GatheredStatus& gathered);
   void AnswerDoryStatus(Worker& worker);
   StatusFacts GatherFacts(const GatheredStatus& gathered) const;
   void AddHttpWarnings(std::vector<Warning>* warnings) const;
   std::string DescribeState() const;
+
+  // Nothing changes where the file has a fault or an option needs a restart.
+  Result<std::vector<ConfigChange>> Reload();
+  Result<std::vector<ConfigChange>> ReloadAndSay(const char* who);
+  void TellConfig();
 
   void OnStopSignal();
   void BeginStop(const std::string& why);
@@ -70,6 +82,7 @@ class Supervisor {
   uint64_t CountOverflow() const;
   int SayLastWords();
 
+  ConfigFile file_;
   Instance instance_;
   shm::Segment segment_;
   EventLoop loop_;
@@ -77,6 +90,7 @@ class Supervisor {
   std::vector<std::unique_ptr<Worker>> workers_;
   StatusGatherer gatherer_;
   Pauser pauser_;
+  Drainer drainer_;
   ControlServer control_;
   Timer look_;
   Timer stop_poll_;

@@ -24,6 +24,10 @@ void Supervisor::OnRequest(ControlServer::SessionId session, const control::Requ
     }
     case control::Request::kPause: return AnswerPause(session, request.pause());
     case control::Request::kResume: return AnswerResume(session);
+    case control::Request::kReload: return AnswerReload(session);
+    case control::Request::kDrain: return AnswerDrain(session, request.drain());
+    case control::Request::kUndrain: return AnswerUndrain(session);
+    case control::Request::kRestart: return AnswerRestart(session, request.restart());
     case control::Request::KIND_NOT_SET: return control_.ReplyError(session, "a request that this dory does not know");
   }
 }
@@ -47,6 +51,56 @@ void Supervisor::AnswerResume(ControlServer::SessionId session) {
   control_.Reply(session, control::Response());
 }
 
+void Supervisor::AnswerReload(ControlServer::SessionId session) {
+  const Result<std::vector<ConfigChange>> changes = ReloadAndSay("doryctl");
+  if (!changes.ok()) return control_.ReplyError(session, changes.status().message());
+  control::Response response;
+  for (const ConfigChange& change : changes.value()) {
+    control::ConfigChange* const said = response.add_changes();
+    said->set_section(change.section);
+    said->set_key(change.key);
+    said->set_from(change.from);
+    said->set_to(change.to);
+  }
+  control_.Reply(session, response);
+}
+
+void Supervisor::AnswerDrain(ControlServer::SessionId session, uint64_t timeout_ms) {
+  if (stop_asked_) return control_.ReplyError(session, "Dory is stopping");
+  LogInfo("drains (doryctl): inputs are not read, {} ms to deliver {} messages", timeout_ms, CountBuffered());
+  drainer_.Drain(timeout_ms, [this, session](uint64_t left) {
+    if (!drainer_.active()) return control_.ReplyError(session, "the drain was taken back by a resume");
+    LogInfo("drain: {} messages are left; inputs stay unread until doryctl resume", left);
+    control::Response response;
+    response.set_messages_left(left);
+    response.set_nothing_left(left == 0);
+    control_.Reply(session, response);
+  });
+}
+
+void Supervisor::AnswerUndrain(ControlServer::SessionId session) {
+  if (stop_asked_) return control_.ReplyError(session, "Dory is stopping");
+  const bool was_draining = drainer_.TakeBack();
+  if (was_draining) LogInfo("resumes (doryctl): inputs are read again");
+  control::Response response;
+  response.set_text(was_draining ? "inputs are read again" : "nothing was being drained");
+  control_.Reply(session, response);
+}
+
+void Supervisor::AnswerRestart(ControlServer::SessionId session, const std::string& name) {
+  if (stop_asked_) return control_.ReplyError(session, "Dory is stopping");
+  std::string names;
+  for (const auto& worker : workers_) {
+    if (worker->name() == name) {
+      LogInfo("restarts {} (doryctl)", name);
+      worker->Handle(WorkerEvent::kRestartAsked);
+      return control_.Reply(session, control::Response());
+    }
+    names += (names.empty() ? "" : ", ") + worker->name();
+  }
+  control_.ReplyError(session, "no worker '" + name + "'; there are: " + names);
+}
+
 void Supervisor::AnswerStatus(ControlServer::SessionId session, const GatheredStatus& gathered) {
   control::Response response;
   response.set_status_json(MakeStatusJson(GatherFacts(gathered)));
@@ -66,7 +120,7 @@ StatusFacts Supervisor::GatherFacts(const GatheredStatus& gathered) const {
   StatusFacts facts;
   facts.instance = instance_.config.instance;
   facts.state = DescribeState();
-  facts.config_hash = instance_.config_hash;
+  facts.config_hash = file_.hash();
   facts.pid = ::getpid();
   facts.started_at = started_at_;
   facts.uptime_s = static_cast<double>(MonotonicMs() - started_ms_) / 1000;
@@ -106,6 +160,7 @@ void Supervisor::AddHttpWarnings(std::vector<Warning>* warnings) const {
 
 std::string Supervisor::DescribeState() const {
   if (stop_asked_) return "stopping";
+  if (drainer_.active()) return "draining";
   bool all_up = true;
   for (const auto& worker : workers_) {
     if (!worker->role()) continue;

@@ -60,6 +60,7 @@ void Supervisor::EnterPhase(StopPhase phase) {
     }
   }
   if (phase != StopPhase::kDelivering && phase != StopPhase::kDraining) return;
+  host_.draining = true;  // and who is born from now on
   control::ToWorker message;
   message.set_drain(true);
   for (const auto& worker : workers_) {

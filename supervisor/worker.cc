@@ -63,13 +63,20 @@ void Worker::Act(WorkerAction action) {
       break;
     case WorkerAction::kReportParked:
       timer_.Stop();
-      LogError("{} can't work with this configuration or segment: parked until a restart", name_);
+      LogError("{} can't work with this configuration or segment: parked until a reload or a restart", name_);
       break;
     case WorkerAction::kCloseLink:
       link_->Shutdown();
       timer_.StartOnce(kStopLimitMs);
       if (!spec_.role) KillNow();  // it has nothing to finish, and no stop waits for it
       break;
+    case WorkerAction::kAskToLeave: {
+      control::ToWorker message;
+      message.set_leave(true);
+      link_->Send(message);
+      timer_.StartOnce(kStopLimitMs);
+      break;
+    }
     case WorkerAction::kCancelTimer: timer_.Stop(); break;
     case WorkerAction::kAbort:
       LogError("{} (pid {}) has not moved for {} s: aborted", name_, pid_,
@@ -129,6 +136,7 @@ control::ToWorker Worker::MakeHello() const {
   hello.set_config(host_->config);
   hello.set_segment_folder(host_->segment_folder);
   hello.set_supervisor_pid(::getpid());
+  hello.set_drain(host_->draining);
   for (const auto& [descriptor_name, fd] : spec_.descriptors) {
     control::NamedDescriptor* const named = hello.add_descriptors();
     named->set_name(descriptor_name);
@@ -152,7 +160,8 @@ void Worker::OnFrame(const std::string& frame) {
 }
 
 void Worker::Send(const control::ToWorker& message) {
-  if (state_ == WorkerState::kUp && link_) link_->Send(message);
+  const bool hears = state_ == WorkerState::kStarting || state_ == WorkerState::kUp;
+  if (hears && link_) link_->Send(message);
 }
 
 void Worker::Look() {
@@ -196,6 +205,7 @@ void Worker::OnReaped(int wait_status) {
 WorkerEvent Worker::JudgeEnd(int wait_status) const {
   const int exit_status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;
   if (exit_status == kExitConfig || exit_status == kExitSegment) return WorkerEvent::kUnusable;
+  if (state_ == WorkerState::kRestarting && exit_status == kExitAsked) return WorkerEvent::kFinished;
   if (state_ != WorkerState::kStopping) return WorkerEvent::kDied;
   // An intake's successor has to complete its final drain; no other worker leaves anything undone.
   const bool done = exit_status == kExitAsked || spec_.role != shm::Role::kIntake;

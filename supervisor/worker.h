@@ -44,6 +44,7 @@ struct WorkerHost {
   shm::Segment* segment = nullptr;
   std::string segment_folder;
   std::string config;               // DumpConfig
+  bool draining = false;            // workers are born so: drain of control.proto
   bool spawns_held = false;         // while a check counts what is buffered
   std::function<void(Worker&)> on_change;  // its state has changed
   std::function<void(Worker&, const control::FromWorker&)> on_message;
@@ -61,7 +62,7 @@ class Worker {
   // The heartbeat's, every kLookIntervalMs. A worker without a page is asked, and has to have answered.
   void Look();
 
-  // Nothing happens where the worker is not up.
+  // Nothing happens where there is no worker to hear it.
   void Send(const control::ToWorker& message);
 
   // For a supervisor that can't wait any longer.

@@ -20,6 +20,7 @@ constexpr Row kDownRow = {{
     /* kReload        */ {State::kDown, Action::kNone},
     /* kLinkEnded     */ {State::kDown, Action::kNone},
     /* kHeartbeatLost */ {State::kDown, Action::kNone},
+    /* kRestartAsked  */ {State::kDown, Action::kNone},
 }};
 
 constexpr Row kStartingRow = {{
@@ -33,6 +34,7 @@ constexpr Row kStartingRow = {{
     /* kReload        */ {State::kStarting, Action::kNone},
     /* kLinkEnded     */ {State::kStarting, Action::kKill},
     /* kHeartbeatLost */ {State::kStarting, Action::kNone},
+    /* kRestartAsked  */ {State::kStarting, Action::kNone},
 }};
 
 constexpr Row kUpRow = {{
@@ -46,6 +48,7 @@ constexpr Row kUpRow = {{
     /* kReload        */ {State::kUp, Action::kNone},
     /* kLinkEnded     */ {State::kUp, Action::kKill},
     /* kHeartbeatLost */ {State::kUp, Action::kAbort},
+    /* kRestartAsked  */ {State::kRestarting, Action::kAskToLeave},
 }};
 
 constexpr Row kBackoffRow = {{
@@ -59,6 +62,7 @@ constexpr Row kBackoffRow = {{
     /* kReload        */ {State::kStarting, Action::kSpawn},
     /* kLinkEnded     */ {State::kBackoff, Action::kNone},
     /* kHeartbeatLost */ {State::kBackoff, Action::kNone},
+    /* kRestartAsked  */ {State::kStarting, Action::kSpawn},
 }};
 
 constexpr Row kParkedRow = {{
@@ -72,6 +76,7 @@ constexpr Row kParkedRow = {{
     /* kReload        */ {State::kStarting, Action::kSpawn},
     /* kLinkEnded     */ {State::kParked, Action::kNone},
     /* kHeartbeatLost */ {State::kParked, Action::kNone},
+    /* kRestartAsked  */ {State::kStarting, Action::kSpawn},
 }};
 
 constexpr Row kStoppingRow = {{
@@ -85,6 +90,7 @@ constexpr Row kStoppingRow = {{
     /* kReload        */ {State::kStopping, Action::kNone},
     /* kLinkEnded     */ {State::kStopping, Action::kNone},
     /* kHeartbeatLost */ {State::kStopping, Action::kNone},
+    /* kRestartAsked  */ {State::kStopping, Action::kNone},
 }};
 
 constexpr Row kStoppedRow = {{
@@ -98,25 +104,37 @@ constexpr Row kStoppedRow = {{
     /* kReload        */ {State::kStopped, Action::kNone},
     /* kLinkEnded     */ {State::kStopped, Action::kNone},
     /* kHeartbeatLost */ {State::kStopped, Action::kNone},
+    /* kRestartAsked  */ {State::kStopped, Action::kNone},
+}};
+
+// A stop that is asked for now is asked again of the successor: this one leaves without a final drain.
+constexpr Row kRestartingRow = {{
+    /* kStart         */ {State::kRestarting, Action::kNone},
+    /* kReady         */ {State::kRestarting, Action::kNone},
+    /* kFinished      */ {State::kBackoff, Action::kScheduleRestart},
+    /* kDied          */ {State::kBackoff, Action::kScheduleRestart},
+    /* kUnusable      */ {State::kParked, Action::kReportParked},
+    /* kTimer         */ {State::kRestarting, Action::kKill},
+    /* kStopAsked     */ {State::kRestarting, Action::kNone},
+    /* kReload        */ {State::kRestarting, Action::kNone},
+    /* kLinkEnded     */ {State::kRestarting, Action::kNone},
+    /* kHeartbeatLost */ {State::kRestarting, Action::kNone},
+    /* kRestartAsked  */ {State::kRestarting, Action::kNone},
 }};
 
 // In the order of WorkerState.
 constexpr std::array<Row, kWorkerStates> kTable = {{kDownRow, kStartingRow, kUpRow, kBackoffRow,
-                                                    kParkedRow, kStoppingRow, kStoppedRow}};
-
-constexpr bool HasBirth(State state) {
-  return state == State::kStarting || state == State::kUp || state == State::kStopping;
-}
+                                                    kParkedRow, kStoppingRow, kStoppedRow, kRestartingRow}};
 
 // A process is started only where there is none, and a state without one is left behind by no signal.
 constexpr bool IsSound() {
   for (size_t s = 0; s < kWorkerStates; ++s) {
     for (const Decision& cell : kTable[s]) {
       const bool signals = cell.action == Action::kKill || cell.action == Action::kAbort ||
-                           cell.action == Action::kCloseLink;
-      const bool has_process = HasBirth(static_cast<State>(s));
+                           cell.action == Action::kCloseLink || cell.action == Action::kAskToLeave;
+      const bool has_process = HasProcess(static_cast<State>(s));
       if (cell.action == Action::kSpawn && (has_process || cell.next != State::kStarting)) return false;
-      if (signals && (!has_process || !HasBirth(cell.next))) return false;
+      if (signals && (!has_process || !HasProcess(cell.next))) return false;
     }
   }
   return true;
@@ -124,10 +142,10 @@ constexpr bool IsSound() {
 static_assert(IsSound());
 
 constexpr std::array<std::string_view, kWorkerStates> kStateNames = {
-    "down", "starting", "up", "backoff", "parked", "stopping", "stopped"};
+    "down", "starting", "up", "backoff", "parked", "stopping", "stopped", "restarting"};
 constexpr std::array<std::string_view, kWorkerEvents> kEventNames = {
     "start", "ready", "finished", "died", "unusable", "timer", "stop asked", "reload", "link ended",
-    "heartbeat lost"};
+    "heartbeat lost", "restart asked"};
 
 }  // namespace
 

@@ -19,6 +19,7 @@ enum class WorkerState {
   kParked,    // said that it can't work with this configuration or segment; a reload starts it
   kStopping,  // was asked to stop
   kStopped,
+  kRestarting,  // was asked to leave for a successor
   kCount
 };
 
@@ -33,6 +34,7 @@ enum class WorkerEvent {
   kReload,
   kLinkEnded,      // its control link broke while it was alive
   kHeartbeatLost,
+  kRestartAsked,   // doryctl restart
   kCount
 };
 
@@ -43,6 +45,7 @@ enum class WorkerAction {
   kScheduleRestart,
   kReportParked,
   kCloseLink,    // the word that ends a worker; it has the limit's time for it
+  kAskToLeave,   // the word that makes it leave for a successor; likewise
   kCancelTimer,
   kAbort,        // SIGABRT, SIGKILL if that does not help
   kKill,
@@ -64,8 +67,9 @@ std::string_view NameOf(WorkerState state);
 std::string_view NameOf(WorkerEvent event);
 
 // Whether a worker in this state has a process.
-inline bool HasProcess(WorkerState state) {
-  return state == WorkerState::kStarting || state == WorkerState::kUp || state == WorkerState::kStopping;
+constexpr bool HasProcess(WorkerState state) {
+  return state == WorkerState::kStarting || state == WorkerState::kUp || state == WorkerState::kStopping ||
+         state == WorkerState::kRestarting;
 }
 
 }  // namespace dory::supervisor

@@ -231,9 +231,10 @@ class DaemonCase(unittest.TestCase):
 
     # ---- doryctl -------------------------------------------------------------------------------
 
-    def doryctl(self, *words):
+    def doryctl(self, *words, config=True):
         program = os.path.join(self.bin, "doryctl")
-        result = subprocess.run([program, "--config", self.config, *words],
+        whose = ["--config", self.config] if config else []
+        result = subprocess.run([program, *whose, *words],
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 check=False, timeout=WAIT_S)
         return result.returncode, result.stdout, result.stderr

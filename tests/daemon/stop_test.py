@@ -84,13 +84,6 @@ class Stopping(DaemonCase):
 
 
 class Signals(DaemonCase):
-    def test_hup_says_that_there_is_no_reload(self):
-        self.write_config()
-        dory = self.start()
-        dory.send_signal(signal.SIGHUP)
-        self.wait_for_log("reload is not there yet")
-        self.assertEqual(self.state(), "up")
-
     def test_usr1_reopens_the_logs_of_all(self):
         log = self.folder + "/file.log"
         self.write_config(log_to=log)

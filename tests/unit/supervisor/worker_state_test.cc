@@ -56,7 +56,7 @@ TEST_P(EveryCell, LeavesAProcessOnlyByItsEnd) {
 
 TEST_P(EveryCell, SignalsOnlyAProcess) {
   const bool signals = decision_.action == Action::kKill || decision_.action == Action::kAbort ||
-                       decision_.action == Action::kCloseLink;
+                       decision_.action == Action::kCloseLink || decision_.action == Action::kAskToLeave;
   if (signals) {
     EXPECT_TRUE(HasProcess(state_));
   }
@@ -76,15 +76,17 @@ TEST_P(EveryCell, SchedulesARestartWheneverItBacksOff) {
 
 TEST_P(EveryCell, AnAskedStopEndsAtOnceOrAfterTheLinkIsClosed) {
   if (event_ != Event::kStopAsked) return;
+  if (state_ == State::kRestarting) return;  // the successor is asked
   EXPECT_EQ(decision_.next, HasProcess(state_) ? State::kStopping : State::kStopped);
   if (state_ == State::kStarting || state_ == State::kUp) {
     EXPECT_EQ(decision_.action, Action::kCloseLink);
   }
 }
 
-TEST_P(EveryCell, ParkedEndsWithAReloadOrAStop) {
+TEST_P(EveryCell, ParkedEndsWhenSomebodySaysSo) {
   if (state_ != State::kParked) return;
-  EXPECT_EQ(decision_.next != State::kParked, event_ == Event::kReload || event_ == Event::kStopAsked);
+  const bool said = event_ == Event::kReload || event_ == Event::kRestartAsked || event_ == Event::kStopAsked;
+  EXPECT_EQ(decision_.next != State::kParked, said);
 }
 
 TEST_P(EveryCell, StoppedStays) {
@@ -108,6 +110,17 @@ TEST(WorkerStateTest, Lives) {
   EXPECT_EQ(Walk({Event::kStart, Event::kReady, Event::kDied, Event::kTimer, Event::kReady}), State::kUp);
   EXPECT_EQ(Walk({Event::kStart, Event::kUnusable}), State::kParked);
   EXPECT_EQ(Walk({Event::kStart, Event::kReady, Event::kStopAsked, Event::kFinished}), State::kStopped);
+}
+
+TEST(WorkerStateTest, ARestartIsFollowedByASuccessorWhateverItsEnd) {
+  for (const Event end : {Event::kFinished, Event::kDied}) {
+    EXPECT_EQ(Walk({Event::kStart, Event::kReady, Event::kRestartAsked, end, Event::kTimer, Event::kReady}), State::kUp);
+  }
+  EXPECT_EQ(Decide(State::kRestarting, Event::kTimer).action, Action::kKill);
+}
+
+TEST(WorkerStateTest, AStopWaitsForTheSuccessorOfOneThatRestarts) {
+  EXPECT_EQ(Walk({Event::kStart, Event::kReady, Event::kRestartAsked, Event::kStopAsked}), State::kRestarting);
 }
 
 TEST(WorkerStateTest, ADeathInTheFinalDrainIsFollowedByASuccessor) {
