@@ -95,8 +95,9 @@ class Dory:
     def ended(self):
         return self.process.poll() is not None
 
-    def ctl(self, *arguments, may_fail=False):
-        done = subprocess.run([os.path.join(BIN, "doryctl"), "--config", self.config, *arguments],
+    def ctl(self, *arguments, may_fail=False, config=True):
+        whose = ["--config", self.config] if config else []
+        done = subprocess.run([os.path.join(BIN, "doryctl"), *whose, *arguments],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
         check(may_fail or done.returncode == 0,
               "doryctl %s: %d: %s%s" % (" ".join(arguments), done.returncode, done.stdout,
