@@ -97,6 +97,7 @@ $(SUPPORT_PROGRAMS:%=$(BIN)/%): LIBS += -lrdkafka
 $(BIN)/intake_sweep: $(filter-out %/worker_context.o %/control_link.o %.pb.o %/intake_worker.o, \
                        $(OBJ)/tests/crash/intake_sweep.o $(INTAKE_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS))
 $(BENCH_PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/bench/%.o $(CLIENT_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
+$(BIN)/acknowledging_broker: $(call objects_of,kafka_worker/protocol)
 
 $(BIN)/config_docs: $(OBJ)/doc/generate/config_docs.o $(COMMON_OBJECTS)
 
