@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/figures.h"
 #include "doryctl/text_table.h"
 
 namespace dory::doryctl {

@@ -69,6 +69,19 @@ void ReadIntakeRows(ByteSpan region, Books* books) {
     topic.appended = Load(rows[i].appended);
     LoadCounters(rows[i].rejected, &topic.rejected);
   }
+  books->unsupported_versions.clear();
+  for (const VersionTally& tally : head->unsupported_versions) {
+    if (Load(tally.used) == 0) break;
+    books->unsupported_versions.push_back({tally.api_key, tally.api_version, Load(tally.count)});
+  }
+}
+
+// Of a word in the tallies.
+uint64_t* FindTally(uint64_t offset, Books* books) {
+  constexpr size_t kFirst = offsetof(IntakeBooks, unsupported_versions) + offsetof(VersionTally, count);
+  const size_t at = (offset - kFirst) / sizeof(VersionTally);
+  const bool is_count = offset >= kFirst && (offset - kFirst) % sizeof(VersionTally) == 0;
+  return is_count && at < books->unsupported_versions.size() ? &books->unsupported_versions[at].count : nullptr;
 }
 
 // The counter of the books that a word of the intake's region stands for; null: none of them.
@@ -77,6 +90,9 @@ uint64_t* FindCounter(uint64_t word, Books* books) {
   const auto among = [](std::array<uint64_t, kRejectRoom>& counters, uint64_t at) {
     return at < counters.size() ? &counters[at] : nullptr;
   };
+  if (offset >= offsetof(IntakeBooks, unsupported_versions) && offset < sizeof(IntakeBooks)) {
+    return FindTally(offset, books);
+  }
   if (offset < sizeof(IntakeBooks)) {
     return among(books->no_topic.rejected, word - offsetof(IntakeBooks, rejected) / sizeof(uint64_t));
   }

@@ -34,9 +34,17 @@ struct TopicBooks {
   uint64_t Discarded() const;
 };
 
+// Of the rejects for kUnsupportedVersion: how many were of which.
+struct VersionCount {
+  int16_t api_key = 0;
+  int16_t api_version = 0;
+  uint64_t count = 0;
+};
+
 struct Books {
   std::vector<TopicBooks> topics;  // by row
   TopicBooks no_topic;             // messages whose topic has no row
+  std::vector<VersionCount> unsupported_versions;  // the first kVersionTallies kinds that came
 
   uint64_t Appended() const;
   uint64_t Rejected() const;

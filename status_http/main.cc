@@ -4,11 +4,11 @@
 #include <cstdlib>
 
 #include "common/worker_context.h"
+#include "status_http/status_worker.h"
 
 int main() {
   const std::unique_ptr<dory::WorkerContext> context = dory::BeginWorker("status", SIGKILL);
-  context->handlers.on_link_end = [] { std::_Exit(dory::kExitAsked); };
-  context->SendReady();
-  context->loop.Run();
+  dory::status_http::StatusWorker worker(*context);
+  worker.Run();
   return EXIT_SUCCESS;
 }

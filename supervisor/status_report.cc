@@ -59,6 +59,7 @@ class Report {
     json["state"] = facts_.state;
     json["pid"] = facts_.pid;
     json["started_at"] = facts_.started_at;
+    json["counted_since"] = facts_.counted_since;
     json["uptime_s"] = RoundToMs(facts_.uptime_s);
     json["config_hash"] = facts_.config_hash;
     json["books"] = MakeBooks();
@@ -69,6 +70,7 @@ class Report {
     json["workers"] = MakeWorkers();
     if (kafka_answered_) json["brokers"] = MakeBrokers();
     json["topics"] = MakeTopics();
+    json["unsupported_versions"] = MakeVersions();
     json["no_topic"] = {{"rejected", no_topic_.Rejected()}, {"discarded", no_topic_.Discarded()}};
     json["warnings"] = MakeWarnings();
     return json;
@@ -174,6 +176,20 @@ class Report {
                       {"partitions", topic.partitions},
                       {"waiting_batches", topic.waiting_batches},
                       {"oldest_message_age_s", AgeInSeconds(topic.oldest_age_ms)}});
+    }
+    return list;
+  }
+
+  Json MakeVersions() const {
+    std::map<std::pair<int16_t, int16_t>, uint64_t> counts;
+    for (const LaneFacts& lane : facts_.lanes) {
+      for (const shm::VersionCount& kind : lane.books.unsupported_versions) {
+        counts[{kind.api_key, kind.api_version}] += kind.count;
+      }
+    }
+    Json list = Json::array();
+    for (const auto& [kind, count] : counts) {
+      list.push_back({{"api_key", kind.first}, {"version", kind.second}, {"count", count}});
     }
     return list;
   }

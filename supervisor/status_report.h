@@ -39,7 +39,8 @@ struct StatusFacts {
   std::string state;  // starting, up, degraded, draining, stopping
   std::string config_hash;
   pid_t pid = 0;
-  int64_t started_at = 0;  // seconds since 1970
+  int64_t started_at = 0;     // seconds since 1970
+  int64_t counted_since = 0;  // when the segment, and so the counters, began
   double uptime_s = 0;
   std::vector<LaneFacts> lanes;
   std::vector<WorkerFacts> workers;

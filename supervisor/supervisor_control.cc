@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/paths.h"
 #include "shm/store.h"
+#include "supervisor/file_facts.h"
 #include "supervisor/process_facts.h"
 #include "supervisor/supervisor.h"
 
@@ -123,6 +124,7 @@ StatusFacts Supervisor::GatherFacts(const GatheredStatus& gathered) const {
   facts.config_hash = file_.hash();
   facts.pid = ::getpid();
   facts.started_at = started_at_;
+  facts.counted_since = ReadBirthTime(instance_.segment.get()).value_or(started_at_);
   facts.uptime_s = static_cast<double>(MonotonicMs() - started_ms_) / 1000;
   facts.answers = gathered.answers;
   facts.silent = gathered.silent;

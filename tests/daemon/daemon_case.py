@@ -68,6 +68,13 @@ def encode(topic, value):
     return struct.pack(">i", len(body) + 4) + body
 
 
+def free_port():
+    """A port of 127.0.0.1 that nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def process_state(pid):
     """The state letter of a process, empty where there is none."""
     try:

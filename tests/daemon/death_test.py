@@ -5,7 +5,7 @@ import signal
 import threading
 import unittest
 
-from daemon_case import NOBODY_LISTENS, DaemonCase, is_alive, wait_for
+from daemon_case import NOBODY_LISTENS, DaemonCase, free_port, is_alive, wait_for
 
 
 class Workers(DaemonCase):
@@ -65,14 +65,17 @@ class Workers(DaemonCase):
         finally:
             os.kill(pid, signal.SIGCONT)
 
-    def test_a_worker_that_does_not_move_is_ended(self):
-        self.write_config()
+    def test_a_worker_that_does_not_move_or_answer_is_ended(self):
+        self.write_config(http="127.0.0.1:%d" % free_port())
         self.start()
-        before = self.worker("intake-0")
-        os.kill(before["pid"], signal.SIGSTOP)
-        after = self.wait_up("intake-0", before["generation"])
-        self.assertNotEqual(after["pid"], before["pid"])
-        self.assertIn("has not moved", self.log_text())
+        before = [self.wait_up(name) for name in ("intake-0", "status")]
+        for worker in before:
+            os.kill(worker["pid"], signal.SIGSTOP)
+        for worker in before:
+            after = self.wait_up(worker["name"], worker["generation"])
+            self.assertNotEqual(after["pid"], worker["pid"])
+            self.assertIn("%s (pid %d) has not moved" % (worker["name"], worker["pid"]),
+                          self.log_text())
 
 
 class UnusablePrograms(DaemonCase):

@@ -34,6 +34,21 @@ TEST_F(BooksTest, ANewSegmentHasEmptyBooks) {
   EXPECT_EQ(Read().Buffered(), 0u);
 }
 
+TEST_F(BooksTest, UnsupportedVersionsAreTheTalliesInUse) {
+  VersionTally* const tallies = segment_.books().unsupported_versions;
+  tallies[0] = {256, 7, 1, 3};
+  tallies[1] = {257, 2, 1, 1};
+  ASSERT_EQ(Read().unsupported_versions.size(), 2u);
+  stage().journal[0] = {CounterOf(tallies[1].count), 2};  // decided, not counted yet
+  stage().journal_count = 1;
+  stage().decided = kNothingAppended;
+  const std::vector<VersionCount> versions = Read().unsupported_versions;
+  EXPECT_EQ(versions[0].api_version, 7);
+  EXPECT_EQ(versions[0].count, 3u);
+  EXPECT_EQ(versions[1].api_key, 257);
+  EXPECT_EQ(versions[1].count, 2u);
+}
+
 TEST_F(BooksTest, TotalsAreSumsOfRowsAndOfTheRestWithoutOne) {
   segment_.AddTopic("one");
   segment_.AddTopic("two");

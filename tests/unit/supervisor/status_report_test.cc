@@ -83,6 +83,16 @@ TEST(StatusReportTest, TakesBrokersTopicsAndPoolFromTheKafkaWorkers) {
   EXPECT_EQ(json["warnings"][0]["text"], "kafka-0: idempotence is off");
 }
 
+TEST(StatusReportTest, SumsUnsupportedVersionsOverLanes) {
+  StatusFacts facts;
+  facts.lanes = {MakeLane({}), MakeLane({})};
+  facts.lanes[0].books.unsupported_versions = {{256, 7, 1}};
+  facts.lanes[1].books.unsupported_versions = {{257, 2, 4}, {256, 7, 2}};
+  const Json json = Make(facts);
+  EXPECT_EQ(json["unsupported_versions"],
+            Json::parse(R"([{"api_key": 256, "version": 7, "count": 3}, {"api_key": 257, "version": 2, "count": 4}])"));
+}
+
 TEST(StatusReportTest, IsValidJsonWhateverATopicIsCalled) {
   StatusFacts facts;
   facts.lanes = {MakeLane({MakeTopic("quote\" \xff\xfe", UINT64_MAX / 2, 0)})};
