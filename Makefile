@@ -6,6 +6,7 @@
 #   make check           installs what the tests need and runs them (at most 35 minutes on two cores)
 #   make check-more      what else must not rot (at most 40 minutes)
 #   make unit            the unit tests alone
+#   make soak            the storm of kills for HOURS=1, on real Kafka; never part of a check
 #   make bench           figures beside a bare sink in the same run; never part of a check
 #   make deps            the Debian packages of a build, with apt-get where we are root
 #   make deps-check      and those of the tests
@@ -74,7 +75,7 @@ BENCH_PROGRAMS := $(patsubst bench/%.cc,%,$(wildcard bench/*.cc))
 UNIT_SOURCES := $(wildcard tests/unit/*/*_test.cc tests/unit/*/*/*_test.cc)
 UNIT_OBJECTS := $(UNIT_SOURCES:%.cc=$(OBJ)/%.o)
 
-.PHONY: all support bench-programs unit check check-more demo bench deps deps-check lint clean docs docs-check
+.PHONY: all support bench-programs unit check check-more demo soak bench deps deps-check lint clean docs docs-check
 all: $(PROGRAMS:%=$(BIN)/%)
 support: $(SUPPORT_PROGRAMS:%=$(BIN)/%)
 bench-programs: $(BENCH_PROGRAMS:%=$(BIN)/%)
@@ -162,6 +163,10 @@ demo:
 
 check check-more: deps-check
 	@tests/run $@
+
+soak: deps-check
+	@$(MAKE) --no-print-directory all support
+	tests/kafka/storm.py --seconds $$(( $(or $(HOURS),1) * 3600 ))
 
 bench: deps
 	@$(MAKE) --no-print-directory all support bench-programs

@@ -31,12 +31,14 @@ IntakeLane::IntakeLane(shm::Segment& segment, uint32_t lane, const Config& confi
       largest_record_(LargestRecord(memory_.slot_size)) {}
 
 void IntakeLane::Recover() {
+  Mark(shm::Step::kStart);
   receiver_.RewritePointers();
   slots_locked_ = receiver_.LockSlots();
   [[maybe_unused]] const SlotRange pending = receiver_.Pending();  // asserts that they are neighbours
   overflow_.Open();
   waker_.Wake();
   DORY_CRASH_POINT("start.end");
+  Mark(shm::Step::kNone);
 }
 
 Outcome IntakeLane::PublishLeftovers() {
@@ -65,8 +67,10 @@ uint64_t IntakeLane::CountReceivable() const {
 }
 
 Outcome IntakeLane::ReceiveOnce(uint32_t input, int fd) {
+  Mark(shm::Step::kP1);
   const auto count = static_cast<uint32_t>(CountReceivable());
   if (count == 0) return Outcome::kNoRoom;
+  Mark(shm::Step::kP2);
   const uint32_t received = receiver_.Receive(input, fd, count);
   if (received == 0) return Outcome::kEmpty;
   const bool reject = settings_.reject_when_full;
@@ -85,8 +89,10 @@ bool IntakeLane::PublishSlots(WhenNoRoom when, uint64_t held_back) {
     pending.first += static_cast<uint32_t>(decided);
     if (decided == 0) break;
   }
-  waker_.WakeIfAsleep();  // P7
+  Mark(shm::Step::kP7);
+  waker_.WakeIfAsleep();
   DORY_CRASH_POINT("P7.doorbell");
+  Mark(shm::Step::kNone);
   return pending.empty();
 }
 

@@ -17,6 +17,7 @@
 #include "intake_worker/overflow.h"
 #include "intake_worker/publish.h"
 #include "intake_worker/receive.h"
+#include "shm/breadcrumb.h"
 #include "shm/doorbell.h"
 
 namespace dory::intake {
@@ -80,6 +81,7 @@ class IntakeLane {
 
  private:
   uint64_t CountReceivable() const;
+  void Mark(shm::Step step) const { shm::LeaveBreadcrumb(memory_.page, step, memory_.producer->stage.base); }
   Outcome PublishOverflow();
 
   LaneMemory memory_;

@@ -42,7 +42,7 @@ void Publisher::FinishDecided() {
 }
 
 size_t Publisher::Publish(const Burst& burst, WhenNoRoom when, uint64_t held_back) {
-  LeaveBreadcrumb(3);
+  Mark(shm::Step::kP3);
   const Decided decided = Decide(burst, when, held_back);
   if (decided.messages == 0) return 0;
   FillStage(burst, decided.messages);
@@ -106,7 +106,7 @@ void Publisher::FillStage(const Burst& burst, size_t decided) {
 
 // P4.
 void Publisher::Commit(uint64_t appended) {
-  LeaveBreadcrumb(4);
+  Mark(shm::Step::kP4);
   if (appended > 0) {
     Store(producer_->tail, writer_.write_position());
     DORY_CRASH_POINT("P4.tail");
@@ -122,18 +122,20 @@ void Publisher::Commit(uint64_t appended) {
 void Publisher::FinishBurst() {
   shm::Stage& stage = producer_->stage;
   if (DORY_IS_MUTANT("P6 before P5")) Store(stage.base, Load(producer_->tail));
+  Mark(shm::Step::kP5);
   SetCounters();
   if (Load(stage.decided) == shm::kWrittenToOverflow) {
     Store(producer_->overflow_in, stage.out);
     DORY_CRASH_POINT("P5.overflow_in");
   }
   ReleaseSource();
+  Mark(shm::Step::kP6);
   Store(stage.base, Load(producer_->tail));
   DORY_CRASH_POINT("P6.base");
   Store(stage.decided, shm::kUndecided);
   DORY_CRASH_POINT("P6.decided");
   Store(page_->progress, page_->progress + 1);
-  LeaveBreadcrumb(0);
+  Mark(shm::Step::kNone);
 }
 
 void Publisher::SetCounters() {
@@ -167,11 +169,6 @@ void Publisher::CheckStage() const {
   if (sound) return;
   LogError("the stage of the lane's producer page is damaged");
   std::abort();
-}
-
-void Publisher::LeaveBreadcrumb(uint32_t step) {
-  Store(page_->subject, producer_->stage.base);
-  Store(page_->phase, step);
 }
 
 }  // namespace dory::intake

@@ -24,6 +24,7 @@
 #include "intake_worker/lane_memory.h"
 #include "intake_worker/receive.h"
 #include "intake_worker/topic_table.h"
+#include "shm/breadcrumb.h"
 #include "shm/ring_writer.h"
 
 namespace dory::intake {
@@ -71,7 +72,7 @@ class Publisher {
   void CheckStage() const;
   void SetCounters();
   void ReleaseSource();
-  void LeaveBreadcrumb(uint32_t step);
+  void Mark(shm::Step step) const { shm::LeaveBreadcrumb(page_, step, producer_->stage.base); }
 
   uint32_t LimitOf(uint32_t input) const { return input < limits_.size() ? limits_[input] : slot_size_; }
 

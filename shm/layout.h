@@ -115,7 +115,7 @@ static_assert(offsetof(WorkerSlot, quarantine) == 24 && sizeof(WorkerSlot) == 25
 struct alignas(kLine) WorkerPage {
   uint64_t heartbeat;  // grows every 5 s, and with every loop that did something
   uint64_t progress;   // grows when a burst is published or a batch settled
-  uint32_t phase;      // breadcrumb: what was being done (step number),
+  uint32_t phase;      // breadcrumb: what was being done (Step of breadcrumb.h),
   uint32_t reserved;
   uint64_t subject;    // and to which record or batch
 };

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/worker_context.h"
+#include "shm/breadcrumb.h"
 #include "shm/store.h"
 #include "supervisor/process_facts.h"
 #include "supervisor/spawn.h"
@@ -176,6 +177,12 @@ void Worker::AskForLife() {
   Send(message);
 }
 
+std::string Worker::DescribeLastStep() const {
+  if (!spec_.role) return "";
+  const uint32_t step = shm::Load(Page().phase);
+  return fmt::format("; its last step: {} of {}", shm::NameOfStep(step), shm::Load(Page().subject));
+}
+
 uint64_t Worker::Heartbeat() const { return spec_.role ? shm::Load(Page().heartbeat) : answered_; }
 
 // A worker without a page has done something when it has lived to be asked.
@@ -192,7 +199,7 @@ void Worker::OnReaped(int wait_status) {
   if (event == WorkerEvent::kFinished) {
     LogInfo("{} (pid {}) has ended", name_, pid_);
   } else {
-    LogError("{} (pid {}) died: {}", name_, pid_, DescribeEnd(wait_status));
+    LogError("{} (pid {}) died: {}{}", name_, pid_, DescribeEnd(wait_status), DescribeLastStep());
     deaths_.Add(MonotonicMs(), progressed);
   }
   pid_ = 0;

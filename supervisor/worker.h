@@ -88,6 +88,7 @@ class Worker {
   WorkerEvent JudgeEnd(int wait_status) const;
   void FillSlot(pid_t pid);
   void AskForLife();
+  std::string DescribeLastStep() const;
   uint64_t Heartbeat() const;
   uint64_t Progress() const;
   const shm::WorkerPage& Page() const;
