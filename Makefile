@@ -90,6 +90,9 @@ $(BIN)/to_dory: $(OBJ)/clients/c/to_dory.o $(CLIENT_OBJECTS)
 $(BIN)/unit_tests: $(UNIT_OBJECTS) $(SUPERVISOR_OBJECTS) $(INTAKE_OBJECTS) $(KAFKA_OBJECTS) \
                    $(STATUS_OBJECTS) $(DORYCTL_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS) $(CLIENT_OBJECTS)
 $(BIN)/unit_tests: LIBS += -lgtest_main -lgtest -lmicrohttpd
+# Both ends of the ring alone, so that a build for the thread sanitizer is short.
+$(BIN)/ring_threads: $(OBJ)/tests/unit/shm/ring_threads_test.o $(SHM_OBJECTS) $(COMMON_OBJECTS)
+$(BIN)/ring_threads: LIBS += -lgtest_main -lgtest
 # What tests is compiled quickly; what is tested, as users have it.
 $(UNIT_OBJECTS): CXXFLAGS += -O0
 $(SUPPORT_PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/tests/support/%.o $(CLIENT_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
