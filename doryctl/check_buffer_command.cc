@@ -15,6 +15,7 @@
 #include "doryctl/text_table.h"
 #include "shm/check_buffer.h"
 #include "shm/segment.h"
+#include "shm/soundness.h"
 
 namespace dory::doryctl {
 namespace {
@@ -32,6 +33,8 @@ Result<Checks> CountFile(const std::string& path) {
   if (!segment.ok()) return segment.status().Context(path);
   Checks checks;
   for (uint32_t lane = 0; lane < segment.value().geometry().lanes; ++lane) {
+    const Status sound = shm::CheckSound(segment.value(), lane);
+    if (!sound.ok()) return sound.Context(path + ": lane " + std::to_string(lane));
     checks.push_back(shm::CheckBuffer(segment.value(), lane));
   }
   return checks;

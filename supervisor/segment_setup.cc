@@ -7,6 +7,7 @@
 #include "common/paths.h"
 #include "common/units.h"
 #include "shm/books.h"
+#include "shm/soundness.h"
 #include "shm/store.h"
 #include "supervisor/moved_aside.h"
 #include "supervisor/room.h"
@@ -62,12 +63,22 @@ class Setup {
     shm::SegmentFault fault{};
     const Result<int> opened = shm::OpenSegment(folder_, &fault);
     switch (fault) {
-      case shm::SegmentFault::kNone: setup_.fd.Reset(opened.value()); return KeepOrReplace();
+      case shm::SegmentFault::kNone: setup_.fd.Reset(opened.value()); return KeepIfSound();
       case shm::SegmentFault::kMissing: return Create();
       case shm::SegmentFault::kUnusable: return CreateBeside(opened.status());
       case shm::SegmentFault::kSystem: break;
     }
     return opened.status();
+  }
+
+  Status KeepIfSound() {
+    Result<shm::Segment> checked = shm::Segment::Map(setup_.fd.get(), shm::Role::kCheck, 0);
+    if (!checked.ok()) return checked.status();
+    for (uint32_t lane = 0; lane < checked.value().geometry().lanes; ++lane) {
+      const Status sound = shm::CheckSound(checked.value(), lane);
+      if (!sound.ok()) return CreateBeside(sound.Context("lane " + std::to_string(lane)));
+    }
+    return KeepOrReplace();
   }
 
   // Nothing is touched where there is no room for both.

@@ -15,6 +15,8 @@ from daemon_case import IS_ROOT, NOBODY_LISTENS, DaemonCase, read_file
 # Offsets in the superblock (shm/layout.h).
 MAGIC, LAYOUT, UUID, FILE_SIZE, RING_SIZE, CRC, REGIONS = 0, 8, 16, 72, 88, 124, 128
 REGION_SIZE = 24
+CONSUMER, BATCHES = 12, 15      # RegionKind
+TOPIC_ROW = 64                  # in a BatchDescriptor
 SUPERBLOCK_SIZE = REGIONS + (2 + 20 * 16) * REGION_SIZE
 
 
@@ -131,6 +133,27 @@ class DamagedSegment(DaemonCase):
     def test_sizes_beyond_reason(self):
         self.rewrite_superblock(RING_SIZE, struct.pack("<Q", 2 ** 64 - 32))
         self.expect_moved_aside("superblock damaged (sizes)", self.UNCOUNTED)
+
+    def region(self, kind):
+        """Where a region begins, by the segment's own table."""
+        with open(self.segment, "rb") as file:
+            superblock = file.read(SUPERBLOCK_SIZE)
+        for at in range(REGIONS, SUPERBLOCK_SIZE, REGION_SIZE):
+            found, _lane, _role, offset, _size = struct.unpack_from("<HHIQQ", superblock, at)
+            if found == kind:
+                return offset
+        raise AssertionError("no region of kind %d" % kind)
+
+    def test_an_index_that_only_damage_explains(self):
+        self.change(self.region(BATCHES) + TOPIC_ROW, struct.pack("<I", 99))
+        self.expect_moved_aside("lane 0: batch 0: topic row 99", self.COUNTED)
+
+    def test_positions_that_only_damage_explains(self):
+        self.change(self.region(CONSUMER), struct.pack("<Q", 1 << 40))
+        code, _out, err = self.doryctl("check-buffer")
+        self.assertEqual(code, 1)
+        self.assertIn("lane 0: head 1099511627776", err)
+        self.expect_moved_aside("lane 0: head 1099511627776", self.COUNTED)
 
     def test_of_somebody_else(self):
         if not IS_ROOT:
