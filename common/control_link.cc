@@ -15,7 +15,7 @@ namespace dory {
 namespace {
 
 constexpr size_t kPrefix = sizeof(int32_t);
-constexpr int32_t kMaxFrame = 16 << 20;
+constexpr int32_t kMaxFrame = 64 << 20;  // the status of 65,535 topics with the longest names takes 40 MB
 constexpr int kReadsPerTurn = 16;  // then the loop's other watchers have theirs
 
 std::byte* BytesOf(std::string& text) { return reinterpret_cast<std::byte*>(text.data()); }

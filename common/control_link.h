@@ -2,7 +2,7 @@
 //
 // A frame is an int32 length (big-endian) and that many bytes. Reading and writing never block; what
 // the kernel does not take at once is kept and written when it can be. The data path never comes here.
-// Errors: a frame over 16 MiB, one that does not parse (the owner says so by Fail) and end of stream all
+// Errors: a frame over 64 MiB, one that does not parse (the owner says so by Fail) and end of stream all
 // end the link: `on_end` is called once, with the reason, and nothing after it. A link is not destroyed
 // inside one of its own callbacks.
 

@@ -1,5 +1,6 @@
 #include "status_http/status_source.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/clock.h"
@@ -8,10 +9,11 @@
 namespace dory::status_http {
 
 void StatusSource::Get(Done done) {
-  if (last_ && MonotonicMs() - last_ms_ < kFreshMs) return done(last_);
+  if (last_ && MonotonicMs() < fresh_until_ms_) return done(last_);
   waiting_.push_back(std::move(done));
   if (!limit_.active()) limit_.StartOnce(kAnswerLimitMs);
   if (std::exchange(asked_, true)) return;
+  asked_ms_ = MonotonicMs();
   ask_();
 }
 
@@ -23,7 +25,8 @@ void StatusSource::OnStatusJson(const std::string& json) {
     return Finish(nullptr);
   }
   last_ = std::make_shared<Snapshot>(Snapshot{std::move(status), WallClockMs() / 1000});
-  last_ms_ = MonotonicMs();
+  const int64_t now_ms = MonotonicMs();
+  fresh_until_ms_ = now_ms + std::max(kFreshMs, kFreshTimesCost * (now_ms - asked_ms_));
   Finish(last_);
 }
 

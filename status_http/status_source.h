@@ -19,6 +19,9 @@
 namespace dory::status_http {
 
 inline constexpr int64_t kFreshMs = 200;
+// A status that took long (thousands of topics) is fresh for so many times as long: however many ask, the
+// supervisor has most of its time for other things.
+inline constexpr int64_t kFreshTimesCost = 4;
 inline constexpr int64_t kAnswerLimitMs = 3000;
 
 struct Snapshot {
@@ -47,7 +50,8 @@ class StatusSource {
   Timer limit_;
   bool asked_ = false;
   std::shared_ptr<const Snapshot> last_;
-  int64_t last_ms_ = 0;
+  int64_t asked_ms_ = 0;
+  int64_t fresh_until_ms_ = 0;
   std::vector<Done> waiting_;
 };
 

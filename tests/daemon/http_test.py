@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import threading
-import time
 import unittest
 
 from daemon_case import (NOBODY_LISTENS, WAIT_S, DaemonCase, encode, free_port, is_alive,
@@ -159,7 +158,7 @@ class Pages(HttpCase):
         dory = self.start_with_http()
         dory.send_signal(signal.SIGSTOP)
         try:
-            time.sleep(0.3)  # what was asked before is not fresh any more
+            wait_for("no answer", lambda: self.answers() == 503)
             self.assertEqual(self.get("/")[::2], (503, "dory does not answer\n"))
             self.assertEqual(self.get("/page.css")[0], 200)
         finally:
