@@ -246,7 +246,8 @@ enum dory_code dory_client_open_tcp(uint16_t port, struct dory_client **client) 
 }
 
 /* Asks for room for a datagram of `size`. The kernel doubles what it is told, refuses a datagram
- * over that less 32 bytes, and cuts the request at net.core.wmem_max. Returns whether it grew. */
+ * over that less 32 bytes, and cuts the request at net.core.wmem_max but for who has CAP_NET_ADMIN.
+ * Returns whether it grew. */
 static bool raise_send_buffer(int fd, size_t size) {
   const int wanted = size > INT32_MAX / 4 ? INT32_MAX / 2 : (int)size + 1024;
   int before = 0;
@@ -255,7 +256,10 @@ static bool raise_send_buffer(int fd, size_t size) {
 
   if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &before, &option_size) < 0) return false;
   if (before / 2 >= wanted) return false;
-  if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof(wanted)) < 0) return false;
+  if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof(wanted)) < 0 &&
+      setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof(wanted)) < 0) {
+    return false;
+  }
   if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &after, &option_size) < 0) return false;
   if (after >= before) return after > before;
   before /= 2; /* wmem_max is below what somebody with more rights had set: give it back */
@@ -272,7 +276,7 @@ static enum dory_code send_datagram(struct dory_client *client, const void *mess
     if (!raise_send_buffer(client->fd, size)) return DORY_TOO_LARGE;
     if (send(client->fd, message, size, how) >= 0) return DORY_OK;
   }
-  return code_of_errno(errno);
+  return errno == ENOBUFS ? DORY_TOO_LARGE : code_of_errno(errno);
 }
 
 /* Waits until the rest of a half-written message can go on. */

@@ -112,7 +112,9 @@ enum { DORY_DONT_WAIT = 1 }; /* for dory_client_send: DORY_WOULD_BLOCK rather th
  *                    accepted. On a stream, messages sent shortly before may be lost, and if part
  *                    of this one had been written it is not known whether Dory has it.
  * DORY_TOO_LARGE     A datagram that is larger than SO_SNDBUF can be raised to (the call raises
- *                    it as far as net.core.wmem_max allows). Nothing was sent.
+ *                    it as far as net.core.wmem_max allows, with CAP_NET_ADMIN beyond it): errno is
+ *                    EMSGSIZE; or than what the kernel can hold in one piece, 4 MiB and some 64 KiB
+ *                    at most: ENOBUFS. Nothing was sent.
  * DORY_INTERRUPTED   As errno EINTR. On a stream only before the first byte has been written;
  *                    once part of a message is written the rest is waited for, whatever the flags.
  * DORY_SYSTEM_ERROR  errno says what; a stream is closed and connected anew by the next send.

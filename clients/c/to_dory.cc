@@ -59,6 +59,8 @@ int FailToSend(std::string_view what, dory_code code) {
     std::cerr << " (" << std::strerror(errno) << ")";
   } else if (code == DORY_TOO_LARGE && errno == EMSGSIZE) {
     std::cerr << " for a datagram socket (net.core.wmem_max limits it)";
+  } else if (code == DORY_TOO_LARGE && errno == ENOBUFS) {
+    std::cerr << " for a datagram socket (the kernel holds one in one piece, about 4 MiB at most)";
   }
   std::cerr << "\n";
   return kExitNotSent;
