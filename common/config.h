@@ -65,7 +65,9 @@ struct TopicConfig {
   int64_t batch_messages = 0;              // 0: off, no limit by messages
   TimestampSource timestamp{};
   EmptyValue empty_value{};
-  int64_t unknown_topic_deadline_ms = 0;   // 0: off, messages wait for ever
+  int64_t unknown_topic_deadline_ms = 0;   // of these three 0: off, messages wait for ever
+  int64_t authorization_deadline_ms = 0;
+  int64_t server_error_deadline_ms = 0;
 
   bool operator==(const TopicConfig&) const = default;
 };

@@ -159,6 +159,14 @@ constexpr OptionRow kOptions[] = {
     {kTopic, "unknown_topic_deadline", kDuration, "60s", kS, 24 * kHour, "off",
      kKafkaWorker | kReload, Bind<&TopicConfig::unknown_topic_deadline_ms>(),
      "Messages of a topic that brokers do not know are discarded after this time; off: never."},
+    {kTopic, "authorization_deadline", kDuration, "off", kS, 24 * kHour, "off",
+     kKafkaWorker | kReload, Bind<&TopicConfig::authorization_deadline_ms>(),
+     "Messages that brokers do not authorize are discarded after this time; off: they wait, and "
+     "the status says so."},
+    {kTopic, "server_error_deadline", kDuration, "10m", 100 * kMs, 24 * kHour, "off",
+     kKafkaWorker | kReload, Bind<&TopicConfig::server_error_deadline_ms>(),
+     "A batch is sent again while a broker answers UNKNOWN_SERVER_ERROR; after this time the "
+     "message that is the cause is sought, by sending less and less, and discarded; off: never."},
 
     {kInput, "type", kEnum, "unix_datagram", 0, 0, "unix_datagram", kSupervisor | kIntake,
      Bind<&InputConfig::type>(), "Kind of the socket."},

@@ -75,8 +75,9 @@ std::string Brokers(const Json& status) {
   if (!status.contains("brokers")) return "";
   Rows rows = {{"broker", "address", "state", "requests", "in flight"}};
   for (const Json& broker : status.at("brokers")) {
-    rows.push_back({Count(broker, "id"), Text(broker, "address"), Text(broker, "state"), Count(broker, "requests"),
-                    Count(broker, "in_flight")});
+    const std::string suspects = broker.value("suspects", false) ? " (suspects)" : "";
+    rows.push_back({Count(broker, "id") + suspects, Text(broker, "address"), Text(broker, "state"),
+                    Count(broker, "requests"), Count(broker, "in_flight")});
   }
   return "\n" + FormatTable(rows);
 }

@@ -52,11 +52,14 @@ Result<int> ConnectTo(const HostPort& address, uint32_t failures) {
 
 }  // namespace
 
-BrokerConnection::BrokerConnection(EventLoop& loop, const ConnectionSettings& settings, HostPort address)
+BrokerConnection::BrokerConnection(EventLoop& loop, const ConnectionSettings& settings, HostPort address,
+                                   size_t most_exchanges)
     : loop_(loop),
       settings_(settings),
       address_(std::move(address)),
+      most_exchanges_(most_exchanges),
       deadline_(loop, [this] { OnDeadline(); }),
+      hold_(loop, [this] { OnHoldEnd(); }),
       random_(std::random_device{}()) {}
 
 BrokerConnection::~BrokerConnection() {
@@ -109,12 +112,18 @@ void BrokerConnection::Negotiate(int16_t version) {
   const protocol::RequestHeader header{version, next_correlation_id_, settings_.client_id};
   const protocol::ApiVersionsRequest request{"dory", DORY_VERSION};
   Send(Api::kApiVersions, version, Frame::Of(protocol::EncodeApiVersionsRequest(header, request)),
-       [this, version](const Result<ByteSpan>& body) { OnApiVersions(version, body); });
+       settings_.request_timeout_ms, [this, version](const Answer& answer) { OnApiVersions(version, answer); });
 }
 
-void BrokerConnection::OnApiVersions(int16_t version, const Result<ByteSpan>& body) {
-  if (!body.ok()) return;  // going down already
-  Result<protocol::ApiVersionsResponse> response = protocol::DecodeApiVersionsResponse(version, body.value());
+void BrokerConnection::Renegotiate() {
+  assert(up());
+  Negotiate(protocol::FindApi(Api::kApiVersions).spoken.highest);
+}
+
+void BrokerConnection::OnApiVersions(int16_t version, const Answer& answer) {
+  if (answer.end != Answer::End::kAnswered) return;  // going down already
+  Result<protocol::ApiVersionsResponse> response =
+      answer.body.ok() ? protocol::DecodeApiVersionsResponse(version, answer.body.value()) : answer.body.status();
   if (!response.ok()) {
     Close(response.status().Context("ApiVersions"));
     return;
@@ -124,8 +133,9 @@ void BrokerConnection::OnApiVersions(int16_t version, const Result<ByteSpan>& bo
     return;
   }
   broker_versions_ = response.Take();
-  state_ = State::kUp;
   failures_ = 0;
+  if (up()) return;  // it was asked again
+  state_ = State::kUp;
   if (on_up) on_up();
 }
 
@@ -140,14 +150,19 @@ protocol::RequestHeader BrokerConnection::NextHeader(Api api) {
 }
 
 void BrokerConnection::Exchange(Api api, Frame frame, AnswerCallback on_answer) {
-  assert(up());
-  Send(api, *VersionOf(api), std::move(frame), std::move(on_answer));
+  Exchange(api, std::move(frame), settings_.request_timeout_ms, std::move(on_answer));
 }
 
-void BrokerConnection::Send(Api api, int16_t version, Frame frame, AnswerCallback on_answer) {
-  exchanges_.push_back({api, version, next_correlation_id_++, std::move(frame), std::move(on_answer)});
+void BrokerConnection::Exchange(Api api, Frame frame, int64_t timeout_ms, AnswerCallback on_answer) {
+  assert(up());
+  Send(api, *VersionOf(api), std::move(frame), timeout_ms, std::move(on_answer));
+}
+
+void BrokerConnection::Send(Api api, int16_t version, Frame frame, int64_t timeout_ms, AnswerCallback on_answer) {
+  exchanges_.push_back(
+      {api, version, next_correlation_id_++, timeout_ms, std::move(frame), std::move(on_answer)});
   ++requests_;
-  if (exchanges_.size() == 1) ArmDeadline();
+  if (exchanges_.size() == 1) BeginFront();
   if (++unwritten_ == 1) Write();
 }
 
@@ -226,32 +241,51 @@ bool BrokerConnection::TakeAnswer(ByteSpan frame) {
     return false;
   }
   Pending answered = std::move(exchanges_.front());
+  const int64_t took_ms = MonotonicMs() - front_since_ms_;
   exchanges_.pop_front();
-  ArmDeadline();
-  answered.on_answer(protocol::FindResponseBody(answered.api, answered.version, frame));
+  BeginFront();
+  answered.on_answer(
+      {Answer::End::kAnswered, protocol::FindResponseBody(answered.api, answered.version, frame), took_ms});
   return fd_ >= 0;
 }
 
-void BrokerConnection::ArmDeadline() {
+// The oldest exchange is the one that the broker serves now.
+void BrokerConnection::BeginFront() {
+  front_since_ms_ = MonotonicMs();
   if (exchanges_.empty()) {
     deadline_.Stop();
   } else {
-    deadline_.StartOnce(settings_.request_timeout_ms + kDeadlineGraceMs);
+    deadline_.StartOnce(exchanges_.front().timeout_ms + settings_.grace_ms);
   }
 }
 
 void BrokerConnection::OnDeadline() {
-  GoDown(Status::Error(state_ == State::kConnecting ? "connect: no answer in time" : "no answer in time"));
+  const Status why =
+      Status::Error(state_ == State::kConnecting ? "connect: no answer in time" : "no answer in time");
+  GoDown(why, Answer::End::kDeadline);
+}
+
+void BrokerConnection::Hold(int64_t ms) {
+  held_ = true;
+  hold_.StartOnce(ms);
+}
+
+void BrokerConnection::OnHoldEnd() {
+  held_ = false;
+  if (HasRoom() && on_room) on_room();
 }
 
 void BrokerConnection::Close(const Status& why) { GoDown(why); }
 
-void BrokerConnection::GoDown(const Status& why) {
+// `front` is what has become of the oldest exchange; those behind it are cut in any case.
+void BrokerConnection::GoDown(const Status& why, Answer::End front) {
   if (watcher_ != nullptr) watcher_->Watch(0);
   retired_watcher_ = std::move(watcher_);  // its callback may be the one that runs
   if (fd_ >= 0) ::close(fd_);
   fd_ = -1;
   deadline_.Stop();
+  hold_.Stop();
+  held_ = false;
   state_ = State::kDown;
   input_used_ = 0;
   unwritten_ = 0;
@@ -259,7 +293,11 @@ void BrokerConnection::GoDown(const Status& why) {
   not_before_ms_ = MonotonicMs() + ChooseDelayMs(kConnectionBackoff, ++failures_, random_());
   std::deque<Pending> cut;
   cut.swap(exchanges_);
-  for (Pending& exchange : cut) exchange.on_answer(why);
+  Answer answer{front, why, MonotonicMs() - front_since_ms_};
+  for (Pending& exchange : cut) {
+    exchange.on_answer(answer);
+    answer.end = Answer::End::kCut;
+  }
   if (on_down) on_down(why);
 }
 

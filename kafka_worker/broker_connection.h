@@ -3,6 +3,8 @@
 // Owner: Cluster. Everything is non-blocking and driven by the event loop.
 // Order: a broker answers one connection's requests in the order in which it got them, and serves one
 //   at a time: a request's deadline counts from when the one before it was answered.
+//   An answer is taken for the oldest request that is wholly written, and only with its number; a
+//   connection whose answer does not come in time is closed, so that a late one has nowhere to arrive.
 // Errors: each exchange's callback is called exactly once: with the answer's body, or with why there is
 //   none (cut connection, deadline, an answer that can't be parsed), and then the connection is down.
 //   A connection that goes down forgets what it had not written: no write refers to any record after it.
@@ -21,29 +23,31 @@
 #include "common/event_loop.h"
 #include "common/status.h"
 #include "common/units.h"
+#include "kafka_worker/answer.h"
 #include "kafka_worker/frame.h"
 #include "kafka_worker/protocol/api_versions.h"
 #include "kafka_worker/protocol/versions.h"
 
 namespace dory::kafka {
 
-struct ConnectionSettings {
-  std::string client_id;
-  int64_t request_timeout_ms;  // the broker's; our own deadline comes kDeadlineGraceMs later
-};
-
 inline constexpr int64_t kDeadlineGraceMs = 5000;
 inline constexpr int64_t kConnectTimeoutMs = 10'000;
 inline constexpr size_t kMaxExchanges = 5;  // on their way, a connection
 inline constexpr size_t kMaxAnswerBytes = 256u << 20;
 
-using AnswerCallback = std::function<void(const Result<ByteSpan>& body)>;
+struct ConnectionSettings {
+  std::string client_id;
+  int64_t request_timeout_ms;  // the broker's; our own deadline comes so much later:
+  int64_t grace_ms = kDeadlineGraceMs;
+};
 
 class BrokerConnection {
  public:
   enum class State { kDown, kConnecting, kNegotiating, kUp };
 
-  BrokerConnection(EventLoop& loop, const ConnectionSettings& settings, HostPort address);
+  // At most `most_exchanges` requests are on their way at a time.
+  BrokerConnection(EventLoop& loop, const ConnectionSettings& settings, HostPort address,
+                   size_t most_exchanges = kMaxExchanges);
   ~BrokerConnection();
 
   // Connects unless it does already, is up, or waits after a failure.
@@ -51,7 +55,7 @@ class BrokerConnection {
 
   State state() const { return state_; }
   bool up() const { return state_ == State::kUp; }
-  bool HasRoom() const { return up() && exchanges_.size() < kMaxExchanges; }
+  bool HasRoom() const { return up() && exchanges_.size() < most_exchanges_ && !held_; }
   bool in_backoff(int64_t now_ms) const { return state_ == State::kDown && now_ms < not_before_ms_; }
   int64_t not_before_ms() const { return not_before_ms_; }
   uint32_t failures() const { return failures_; }  // in a row; each makes the back-off longer
@@ -68,9 +72,17 @@ class BrokerConnection {
   // The header for the next request. REQUIRES: up(), and the broker speaks `api`.
   protocol::RequestHeader NextHeader(protocol::Api api);
 
-  // Writes the frame (whose header was the last NextHeader) and calls back with its answer.
+  // Writes the frame (whose header was the last NextHeader) and calls back with its answer, which the
+  // broker has `timeout_ms` to give, by default the settings'.
   // REQUIRES: up(). `on_answer` may be called before this returns.
   void Exchange(protocol::Api api, Frame frame, AnswerCallback on_answer);
+  void Exchange(protocol::Api api, Frame frame, int64_t timeout_ms, AnswerCallback on_answer);
+
+  // Asks for its versions again, behind what is on its way. REQUIRES: up().
+  void Renegotiate();
+
+  // No room for that long: the broker asked to be spared.
+  void Hold(int64_t ms);
 
   // Ends it; the exchanges under way are told `why`.
   void Close(const Status& why);
@@ -78,7 +90,7 @@ class BrokerConnection {
   // Called when it comes up, and when it goes down (after the exchanges' callbacks).
   std::function<void()> on_up;
   std::function<void(const Status& why)> on_down;
-  // Called when an answer made room for another exchange.
+  // Called when there is room for another exchange again.
   std::function<void()> on_room;
 
  private:
@@ -86,6 +98,7 @@ class BrokerConnection {
     protocol::Api api;
     int16_t version;
     int32_t correlation_id;
+    int64_t timeout_ms;
     Frame frame;
     AnswerCallback on_answer;
   };
@@ -94,28 +107,33 @@ class BrokerConnection {
   void OnSocket(int directions);
   void FinishConnecting();
   void Negotiate(int16_t version);
-  void OnApiVersions(int16_t version, const Result<ByteSpan>& body);
-  void Send(protocol::Api api, int16_t version, Frame frame, AnswerCallback on_answer);
+  void OnApiVersions(int16_t version, const Answer& answer);
+  void Send(protocol::Api api, int16_t version, Frame frame, int64_t timeout_ms, AnswerCallback on_answer);
   void Write();
   void Advance(size_t written);
   void Read();
   bool TakeAnswers();
   bool TakeAnswer(ByteSpan frame);
-  void ArmDeadline();
+  void BeginFront();
   void OnDeadline();
-  void GoDown(const Status& why);
+  void OnHoldEnd();
+  void GoDown(const Status& why, Answer::End front = Answer::End::kCut);
 
   EventLoop& loop_;
   const ConnectionSettings& settings_;
   HostPort address_;
+  size_t most_exchanges_;
   State state_ = State::kDown;
   int fd_ = -1;
   std::unique_ptr<IoWatcher> watcher_;
   std::unique_ptr<IoWatcher> retired_watcher_;
   Timer deadline_;
+  Timer hold_;
+  bool held_ = false;
   protocol::ApiVersionsResponse broker_versions_;
   int32_t next_correlation_id_ = 1;
   std::deque<Pending> exchanges_;  // oldest first
+  int64_t front_since_ms_ = 0;     // when the broker could begin with the oldest
   size_t unwritten_ = 0;           // how many of the newest are not wholly written
   size_t piece_ = 0;               // of the oldest of those: the piece to go on with
   std::vector<std::byte> input_;

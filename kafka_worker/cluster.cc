@@ -20,6 +20,7 @@ using protocol::Api;
 
 constexpr int64_t kTickMs = 50;  // while metadata or a producer id is wanted and not there
 constexpr int64_t kIdleTickMs = 1000;
+constexpr int64_t kSuspectsIdleMs = 3000;  // longer than any back-off of a partition
 
 std::string ShowAddress(const HostPort& address) {
   return fmt::format("{}:{}", address.host, address.port);
@@ -39,8 +40,9 @@ Cluster::Cluster(EventLoop& loop, const KafkaConfig& config, Memory& memory, Clu
   tick_.StartOnce(0);
 }
 
-std::unique_ptr<BrokerConnection> Cluster::MakeConnection(const HostPort& address, const std::string& name) {
-  auto connection = std::make_unique<BrokerConnection>(loop_, settings_, address);
+std::unique_ptr<BrokerConnection> Cluster::MakeConnection(const HostPort& address, const std::string& name,
+                                                          size_t most_exchanges) {
+  auto connection = std::make_unique<BrokerConnection>(loop_, settings_, address, most_exchanges);
   connection->on_up = [this, name, where = ShowAddress(address)] {
     LogInfo("{} {}: connected", name, where);
     tick_.StartOnce(0);
@@ -66,12 +68,45 @@ BrokerConnection* Cluster::Broker(int32_t id) {
   return known.connection.get();
 }
 
-// Any broker that is up, in turn, so that one which never answers is not asked for ever.
+BrokerConnection* Cluster::SuspectBroker(int32_t id) {
+  const auto found = brokers_.find(id);
+  if (found == brokers_.end()) return nullptr;
+  Known& known = found->second;
+  if (known.suspects == nullptr) {
+    known.suspects = MakeConnection(known.address, fmt::format("broker {}, for suspect partitions,", id), 1);
+  }
+  known.suspects_asked_ms = MonotonicMs();
+  known.suspects->Connect(known.suspects_asked_ms);
+  return known.suspects.get();
+}
+
+void Cluster::RetireIdleSuspects(int64_t now_ms) {
+  for (auto& [id, known] : brokers_) {
+    if (known.suspects == nullptr || known.suspects->in_flight() > 0) continue;
+    if (now_ms - known.suspects_asked_ms > kSuspectsIdleMs) Retire(std::move(known.suspects), "nobody is suspect");
+  }
+}
+
+uint64_t Cluster::Acknowledged(int32_t id) const {
+  const auto found = brokers_.find(id);
+  return found == brokers_.end() ? 0 : found->second.acknowledged;
+}
+
+void Cluster::CountAcknowledged(int32_t id) {
+  const auto found = brokers_.find(id);
+  if (found != brokers_.end()) ++found->second.acknowledged;
+}
+
+// Any broker that is up, in turn, so that one which never answers is not asked for ever; one that owes
+// no answer where there is one.
 BrokerConnection* Cluster::FindUp() {
   std::vector<BrokerConnection*> up;
   for (const auto& [id, known] : brokers_) {
     if (known.connection != nullptr && known.connection->HasRoom()) up.push_back(known.connection.get());
   }
+  const auto owes_nothing = [](const BrokerConnection* connection) { return connection->in_flight() == 0; };
+  const auto busy = std::stable_partition(up.begin(), up.end(), owes_nothing);
+  if (busy != up.begin()) up.erase(busy, up.end());
   if (!up.empty()) return up[next_broker_++ % up.size()];
   return bootstrap_ != nullptr && bootstrap_->HasRoom() ? bootstrap_.get() : nullptr;
 }
@@ -102,6 +137,7 @@ void Cluster::RefreshMetadata() {
 void Cluster::Tick() {
   retired_.clear();
   const int64_t now = MonotonicMs();
+  RetireIdleSuspects(now);
   const bool metadata_due = !metadata_under_way_ && now >= metadata_due_ms_;
   const bool wants_metadata = metadata_due && now >= metadata_not_before_ms_;
   const bool wants_id = NeedsProducerId() && !producer_id_under_way_ && now >= producer_id_not_before_ms_;
@@ -130,14 +166,14 @@ void Cluster::RequestMetadata(BrokerConnection& connection) {
   metadata_under_way_ = true;
   metadata_due_ms_ = INT64_MAX;  // a wish that comes while this is under way is a new one
   connection.Exchange(Api::kMetadata, Frame::Of(protocol::EncodeMetadataRequest(header, request)),
-                      [this, version = header.version](const Result<ByteSpan>& body) { OnMetadata(version, body); });
+                      [this, version = header.version](const Answer& answer) { OnMetadata(version, answer); });
 }
 
-void Cluster::OnMetadata(int16_t version, const Result<ByteSpan>& body) {
+void Cluster::OnMetadata(int16_t version, const Answer& answer) {
   metadata_under_way_ = false;
   const int64_t now = MonotonicMs();
   Result<protocol::MetadataResponse> metadata =
-      body.ok() ? protocol::DecodeMetadataResponse(version, body.value()) : body.status();
+      answer.body.ok() ? protocol::DecodeMetadataResponse(version, answer.body.value()) : answer.body.status();
   const bool usable = metadata.ok() && !metadata.value().brokers.empty();
   metadata_not_before_ms_ = now + ChooseDelayMs(kMetadataBackoff, usable ? 1 : ++metadata_failures_, random_());
   if (!usable) {
@@ -166,8 +202,10 @@ void Cluster::AdoptBrokers(const protocol::MetadataResponse& metadata) {
     Known& known = brokers_[broker.id];
     const HostPort address{broker.host, static_cast<uint16_t>(broker.port)};
     known.listed = true;
-    if (known.connection != nullptr && !(known.address == address)) {
-      Retire(std::move(known.connection), "the broker has a new address");
+    if (!(known.address == address)) {
+      for (auto* connection : {&known.connection, &known.suspects}) {
+        if (*connection != nullptr) Retire(std::move(*connection), "the broker has a new address");
+      }
     }
     known.address = address;
   }
@@ -197,28 +235,32 @@ void Cluster::RenewProducerId(int producer_index) {
 void Cluster::RequestProducerId(BrokerConnection& connection) {
   const std::optional<int16_t> version = connection.VersionOf(Api::kInitProducerId);
   if (!version) {
-    LogWarning("broker {} has no idempotent producer (InitProducerId)", ShowAddress(connection.address()));
+    producer_id_trouble_ = "broker " + ShowAddress(connection.address()) + " has no idempotent producer";
+    LogWarning("{} (InitProducerId)", producer_id_trouble_);
     producer_id_not_before_ms_ = MonotonicMs() + kIdleTickMs;
     return;
   }
   producer_id_under_way_ = true;
   const protocol::RequestHeader header = connection.NextHeader(Api::kInitProducerId);
   connection.Exchange(Api::kInitProducerId, Frame::Of(protocol::EncodeInitProducerIdRequest(header, {})),
-                      [this, used = header.version](const Result<ByteSpan>& body) { OnProducerId(used, body); });
+                      [this, used = header.version](const Answer& answer) { OnProducerId(used, answer); });
 }
 
-void Cluster::OnProducerId(int16_t version, const Result<ByteSpan>& body) {
+void Cluster::OnProducerId(int16_t version, const Answer& answer) {
   producer_id_under_way_ = false;
+  const Result<ByteSpan>& body = answer.body;
   const auto response = body.ok() ? protocol::DecodeInitProducerIdResponse(version, body.value())
                                   : Result<protocol::InitProducerIdResponse>(body.status());
   if (!response.ok() || response.value().error_code != protocol::error::kNone) {
     const std::string why = response.ok() ? std::string(protocol::FindErrorCode(response.value().error_code).name)
                                           : response.status().message();
     LogWarning("producer id: {}", why);
+    producer_id_trouble_ = "no producer id: " + why;
     producer_id_not_before_ms_ = MonotonicMs() + ChooseDelayMs(kMetadataBackoff, ++producer_id_failures_, random_());
     return;
   }
   producer_id_failures_ = 0;
+  producer_id_trouble_.clear();
   StoreProducerId(response.value().producer_id, response.value().producer_epoch);
   callbacks_.on_producer_id();
 }
@@ -259,20 +301,23 @@ void Cluster::StoreProducerId(int64_t id, int16_t epoch) {
 void Cluster::FillStatus(control::WorkerStatus* status) const {
   static constexpr const char* kStates[] = {"down", "connecting", "negotiating", "up"};
   const int64_t now = MonotonicMs();
-  const auto add = [&](int32_t id, const HostPort& address, const BrokerConnection* connection) {
+  const auto add = [&](int32_t id, const HostPort& address, const BrokerConnection* connection, bool suspects) {
     control::BrokerStatus* broker = status->add_brokers();
     broker->set_id(id);
     broker->set_address(ShowAddress(address));
     broker->set_state("idle");
+    broker->set_suspects(suspects);
     if (connection == nullptr) return;
     broker->set_state(connection->in_backoff(now) ? "backoff" : kStates[static_cast<size_t>(connection->state())]);
     broker->set_requests(connection->requests());
     broker->set_in_flight(static_cast<uint32_t>(connection->in_flight()));
   };
   for (const auto& [id, known] : brokers_) {
-    if (known.listed || known.connection != nullptr) add(id, known.address, known.connection.get());
+    if (known.listed || known.connection != nullptr) add(id, known.address, known.connection.get(), false);
+    if (known.suspects != nullptr) add(id, known.address, known.suspects.get(), true);
   }
-  if (bootstrap_ != nullptr) add(-1, bootstrap_->address(), bootstrap_.get());
+  if (bootstrap_ != nullptr) add(-1, bootstrap_->address(), bootstrap_.get(), false);
+  if (!producer_id_trouble_.empty()) status->add_warnings(producer_id_trouble_);
   if (producer_index_ >= 0) status->set_producer_id(memory_.ProducerOf(static_cast<uint64_t>(producer_index_)).id);
 }
 

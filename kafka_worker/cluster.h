@@ -1,8 +1,9 @@
 // The cluster as this worker knows it: its brokers and their connections, metadata, the producer id.
 //
-// One connection a broker, made when somebody needs it. Until the first metadata, and whenever no known
-// broker is up, the bootstrap list is tried in turn; a bootstrap connection goes once metadata has come
-// by it, since its address need not be the one that brokers advertise.
+// One connection a broker, made when somebody needs it; beside it, while there are any, one for suspect
+// partitions (suspicion.h), whose slow answers so hold up nobody else. Until the first metadata, and
+// whenever no known broker is up, the bootstrap list is tried in turn; a bootstrap connection goes once
+// metadata has come by it, since its address need not be the one that brokers advertise.
 // Errors: all are retried with back-off; nothing here gives up.
 
 #pragma once
@@ -44,6 +45,14 @@ class Cluster {
   // The connection to a broker; made, and told to connect, where it is not. Null: no such broker.
   BrokerConnection* Broker(int32_t id);
 
+  // Likewise the second one, for suspect partitions: one request at a time. It goes when nobody has
+  // asked for it for a while.
+  BrokerConnection* SuspectBroker(int32_t id);
+
+  // How many windows this broker has acknowledged; and one more.
+  uint64_t Acknowledged(int32_t id) const;
+  void CountAcknowledged(int32_t id);
+
   // The producer id for new batches: an index into the segment's producer ids; none yet: -1.
   int ProducerIndex() const { return producer_index_; }
 
@@ -56,19 +65,24 @@ class Cluster {
   struct Known {
     HostPort address;
     std::unique_ptr<BrokerConnection> connection;
+    std::unique_ptr<BrokerConnection> suspects;
+    int64_t suspects_asked_ms = 0;  // when somebody wanted that one
+    uint64_t acknowledged = 0;
     bool listed = true;  // by the newest metadata
   };
 
-  std::unique_ptr<BrokerConnection> MakeConnection(const HostPort& address, const std::string& name);
+  std::unique_ptr<BrokerConnection> MakeConnection(const HostPort& address, const std::string& name,
+                                                   size_t most_exchanges = kMaxExchanges);
   BrokerConnection* FindUp();
   void ReconnectOrBootstrap();
   void Retire(std::unique_ptr<BrokerConnection> connection, const char* why);
+  void RetireIdleSuspects(int64_t now_ms);
   void Tick();
   void RequestMetadata(BrokerConnection& connection);
-  void OnMetadata(int16_t version, const Result<ByteSpan>& body);
+  void OnMetadata(int16_t version, const Answer& answer);
   void AdoptBrokers(const protocol::MetadataResponse& metadata);
   void RequestProducerId(BrokerConnection& connection);
-  void OnProducerId(int16_t version, const Result<ByteSpan>& body);
+  void OnProducerId(int16_t version, const Answer& answer);
   void StoreProducerId(int64_t id, int16_t epoch);
   void FindStoredProducerId();
   bool IsStillSent(uint64_t producer_number) const;
@@ -95,6 +109,7 @@ class Cluster {
   bool producer_id_under_way_ = false;
   int64_t producer_id_not_before_ms_ = 0;
   uint32_t producer_id_failures_ = 0;
+  std::string producer_id_trouble_;  // why there is none, for the status
   std::minstd_rand random_;
 };
 

@@ -146,7 +146,7 @@ Drain::Placed Drain::Place(const Arrival& arrival, int64_t now_ms) {
   Topic& topic = TopicOf(arrival.message.header.topic_row);
   if (topic.given_up) {
     uint64_t* counters = memory_.books[topic.row].discarded;
-    DiscardOne(&counters[static_cast<size_t>(shm::Discard::kUnknownTopic)], 1, arrival.position);
+    DiscardOne(&counters[static_cast<size_t>(*topic.given_up)], 1, arrival.position);
     return Placed::kYes;
   }
   if (arrival.from_ring && (!topic.known || !topic.waiting.empty())) return PlaceWaiting(topic, arrival);

@@ -41,7 +41,7 @@ KafkaWorker::KafkaWorker(WorkerContext& context, shm::Segment& segment)
       settler_(memory_, topics_, cluster_),
       sender_(memory_, topics_, cluster_, config_.kafka,
               [this](BrokerConnection& connection, const std::vector<SentBatch>& batches, int16_t version,
-                     const Result<ByteSpan>& body) { settler_.OnAnswer(connection, batches, version, body); }),
+                     const Answer& answer) { settler_.OnAnswer(connection, batches, version, answer); }),
       drain_(memory_, topics_),
       data_bell_(&memory_.consumer->data_sleep, context.Descriptor("data_doorbell")),
       room_bell_(&memory_.producer->room_sleep, context.Descriptor("room_doorbell")),
@@ -139,16 +139,21 @@ void KafkaWorker::OnMetadata(const protocol::MetadataResponse& metadata) {
 
 void KafkaWorker::AdoptTopic(Topic& topic, const protocol::MetadataTopic& found, int64_t now_ms) {
   topics_.MarkDirty(topic);
-  if (found.error_code == protocol::error::kUnknownTopicOrPartition) {
-    NoteUnknown(topic, now_ms);
-    return;
+  const bool unauthorized = found.error_code == protocol::error::kTopicAuthorizationFailed;
+  const bool unknown = found.error_code == protocol::error::kUnknownTopicOrPartition ||
+                       found.error_code == protocol::error::kInvalidTopic;
+  NoteMissing(topic, unknown, {&topic.unknown_since_ms, topic.config.unknown_topic_deadline_ms,
+                               shm::Discard::kUnknownTopic, "brokers do not know it"}, now_ms);
+  NoteMissing(topic, unauthorized, {&topic.unauthorized_since_ms, topic.config.authorization_deadline_ms,
+                                    shm::Discard::kNotAuthorized, "brokers do not authorize us for it"}, now_ms);
+  if (unknown) {
+    for (Partition& partition : topic.partitions) partition.leader = -1;
   }
-  topic.unknown_since_ms = 0;
-  if (found.partitions.empty()) {
+  if (found.partitions.empty() || unknown || unauthorized) {
     cluster_.RefreshMetadata();  // it is being created, or its leader elected
     return;
   }
-  topic.given_up = false;
+  topic.given_up.reset();
   int32_t highest = -1;
   for (const protocol::MetadataPartition& partition : found.partitions) highest = std::max(highest, partition.partition);
   topics_.SetPartitionCount(topic, static_cast<size_t>(highest) + 1);
@@ -162,19 +167,20 @@ void KafkaWorker::AdoptTopic(Topic& topic, const protocol::MetadataTopic& found,
   if (leaderless) cluster_.RefreshMetadata();
 }
 
-// The deadline runs only while a broker answers "unknown", never while none answers.
-void KafkaWorker::NoteUnknown(Topic& topic, int64_t now_ms) {
-  for (Partition& partition : topic.partitions) partition.leader = -1;
-  if (topic.unknown_since_ms == 0) {
-    topic.unknown_since_ms = now_ms;
-    LogWarning("topic {}: brokers do not know it; its messages wait", topic.name);
+// The deadline runs only while a broker answers so, never while none answers.
+void KafkaWorker::NoteMissing(Topic& topic, bool missing, const Missing& how, int64_t now_ms) {
+  if (!missing) {
+    *how.since_ms = 0;
+    return;
   }
-  const int64_t deadline = topic.config.unknown_topic_deadline_ms;
-  if (deadline > 0 && !topic.known && !topic.given_up && now_ms - topic.unknown_since_ms >= deadline) {
-    topic.given_up = true;
-    LogError("topic {}: brokers have not known it for {} ms; its messages are discarded", topic.name, deadline);
+  if (*how.since_ms == 0) {
+    *how.since_ms = now_ms;
+    LogWarning("topic {}: {}; its messages wait", topic.name, how.why);
   }
-  cluster_.RefreshMetadata();
+  if (how.deadline_ms > 0 && !topic.known && !topic.given_up && now_ms - *how.since_ms >= how.deadline_ms) {
+    topic.given_up = how.reason;
+    LogError("topic {}: {}, for {} ms; its messages are discarded", topic.name, how.why, how.deadline_ms);
+  }
 }
 
 int64_t KafkaWorker::OldestAgeMs(const Topic& topic) const {
@@ -194,6 +200,19 @@ int64_t KafkaWorker::OldestAgeMs(const Topic& topic) const {
   return oldest == INT64_MAX ? -1 : (BoottimeNs() - oldest) / 1'000'000;
 }
 
+void KafkaWorker::AddWarnings(const Topic& topic, control::WorkerStatus* status) {
+  const std::string fate = topic.given_up ? "discarded" : "messages wait";
+  if (topic.unknown_since_ms > 0) {
+    status->add_warnings("topic " + topic.name + ": unknown to brokers, " + fate);
+  }
+  const auto unauthorized = std::count_if(topic.partitions.begin(), topic.partitions.end(), [](const Partition& p) {
+    return p.trouble.unauthorized_since_ms > 0;
+  });
+  if (topic.unauthorized_since_ms > 0 || unauthorized > 0) {
+    status->add_warnings("topic " + topic.name + ": not authorized, " + fate);
+  }
+}
+
 void KafkaWorker::FillStatus(control::WorkerStatus* status) const {
   cluster_.FillStatus(status);
   status->set_pool_blocks(memory_.pool.block_count());
@@ -204,7 +223,7 @@ void KafkaWorker::FillStatus(control::WorkerStatus* status) const {
     shown->set_partitions(topic->known ? static_cast<int32_t>(topic->partitions.size()) : 0);
     shown->set_waiting_batches(topic->waiting.size());
     shown->set_oldest_age_ms(OldestAgeMs(*topic));
-    if (topic->given_up) status->add_warnings("topic " + topic->name + ": unknown to brokers, discarded");
+    AddWarnings(*topic, status);
   }
 }
 

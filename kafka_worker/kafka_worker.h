@@ -25,13 +25,22 @@ class KafkaWorker {
   void Run();
 
  private:
+  // Why a topic's messages can go nowhere.
+  struct Missing {
+    int64_t* since_ms;
+    int64_t deadline_ms;
+    shm::Discard reason;
+    const char* why;
+  };
+
   void RunTurn();
   bool DrainAll(int64_t now_ms);
   void PrepareToWait(bool moved, int64_t now_ms);
   void OnDoorbell();
   void OnMetadata(const protocol::MetadataResponse& metadata);
   void AdoptTopic(Topic& topic, const protocol::MetadataTopic& found, int64_t now_ms);
-  void NoteUnknown(Topic& topic, int64_t now_ms);
+  void NoteMissing(Topic& topic, bool missing, const Missing& how, int64_t now_ms);
+  static void AddWarnings(const Topic& topic, control::WorkerStatus* status);
   void FillStatus(control::WorkerStatus* status) const;
   int64_t OldestAgeMs(const Topic& topic) const;
 

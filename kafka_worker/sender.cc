@@ -25,27 +25,38 @@ Sender::Sender(Memory& memory, TopicTable& topics, Cluster& cluster, const Kafka
     : memory_(memory), topics_(topics), cluster_(cluster), config_(config), on_answer_(std::move(on_answer)) {}
 
 void Sender::Dispatch(const DueRule& rule, int64_t now_ms) {
-  Loads loads;
-  for (Topic* topic : topics_.TakeDirty()) AssignTopic(*topic, rule, now_ms, &loads);
-  for (auto& [connection, load] : loads) SendLoad(*connection, std::move(load));
+  Turn turn{rule, now_ms, {}, {}};
+  for (Topic* topic : topics_.TakeDirty()) AssignTopic(*topic, &turn);
+  AssignSuspects(&turn);
+  for (auto& [connection, load] : turn.loads) SendLoad(*connection, std::move(load));
 }
 
-void Sender::AssignTopic(Topic& topic, const DueRule& rule, int64_t now_ms, Loads* loads) {
+void Sender::AssignTopic(Topic& topic, Turn* turn) {
   if (!topic.known) return;
   const size_t count = topic.partitions.size();
   const size_t start = topic.next_partition;
-  Turn turn{rule, now_ms, loads};
+  turn->look_again_ms = INT64_MAX;
+  turn->has_healthy = std::any_of(topic.partitions.begin(), topic.partitions.end(),
+                                  [](const Partition& p) { return p.leader >= 0 && !p.suspicion.suspect; });
   for (size_t i = 0; i < count; ++i) {
     const size_t index = (start + i) % count;
     const Partition& partition = topic.partitions[index];
     if (partition.state == Partition::State::kInFlight) continue;
-    if (partition.not_before_ms > now_ms) {
-      turn.look_again_ms = std::min(turn.look_again_ms, partition.not_before_ms);
+    if (partition.not_before_ms > turn->now_ms) {
+      turn->look_again_ms = std::min(turn->look_again_ms, partition.not_before_ms);
     } else {
-      AssignPartition(topic, index, &turn);
+      AssignPartition(topic, index, turn);
     }
   }
-  if (turn.look_again_ms != INT64_MAX) topics_.MarkDirtyAt(topic, turn.look_again_ms);
+  if (turn->look_again_ms != INT64_MAX) topics_.MarkDirtyAt(topic, turn->look_again_ms);
+}
+
+// A suspect one takes an AnyPartition batch where no other could, and now and then to see whether it is
+// still slow.
+bool Sender::MayTakeAny(const Partition& partition, Turn* turn) const {
+  if (!partition.suspicion.suspect || !turn->has_healthy || partition.any_not_before_ms <= turn->now_ms) return true;
+  turn->look_again_ms = std::min(turn->look_again_ms, partition.any_not_before_ms);
+  return false;
 }
 
 // The oldest batch that is due and may go to this partition, and the queue it stands in.
@@ -57,6 +68,7 @@ BatchId Sender::PickBatch(Topic& topic, Partition& partition, BatchQueue** from,
   for (BatchQueue* queue : {&partition.pinned, &partition.keyed, &topic.any}) {
     if (queue->empty()) continue;
     if (queue == &topic.any && !partition.pinned.empty()) continue;
+    if (queue == &topic.any && !MayTakeAny(partition, turn)) continue;
     const BatchDescriptor& batch = memory_.pool.descriptor(queue->front());
     if (batch.commit.count == batch.word.first) continue;
     if (const int64_t wait_ms = DueInMs(batch, topic.config, queue->size() == 1, turn->rule); wait_ms > 0) {
@@ -73,7 +85,8 @@ BatchId Sender::PickBatch(Topic& topic, Partition& partition, BatchQueue** from,
 // The leader's connection where it can take a request. One that comes up, has room again or goes down
 // marks every topic dirty; one that waits after a failure is tried again by us.
 BrokerConnection* Sender::FindRoom(const Partition& partition, Turn* turn) {
-  BrokerConnection* connection = cluster_.Broker(partition.leader);
+  BrokerConnection* connection = partition.suspicion.suspect ? cluster_.SuspectBroker(partition.leader)
+                                                             : cluster_.Broker(partition.leader);
   if (connection == nullptr || connection->HasRoom()) return connection;
   if (connection->state() == BrokerConnection::State::kDown) {
     turn->look_again_ms = std::min(turn->look_again_ms, std::max(connection->not_before_ms(), turn->now_ms + 1));
@@ -87,21 +100,50 @@ void Sender::AssignPartition(Topic& topic, size_t index, Turn* turn) {
   const BatchId id = PickBatch(topic, partition, &from, turn);
   if (id == shm::kNoIndex || partition.leader < 0) return;
   BrokerConnection* connection = FindRoom(partition, turn);
-  if (connection == nullptr) return;
-  const auto begun = turn->loads->find(connection);
+  if (connection == nullptr || !connection->HasRoom()) return;
+  if (partition.suspicion.suspect) {
+    turn->suspects.push_back({&topic, index, partition.attempted_ms});
+    return;
+  }
+  const auto begun = turn->loads.find(connection);
   const uint64_t bytes = memory_.pool.descriptor(id).commit.bytes;
-  if (begun != turn->loads->end() && begun->second.bytes + bytes > static_cast<uint64_t>(config_.max_request_bytes)) {
+  if (begun != turn->loads.end() && begun->second.bytes + bytes > static_cast<uint64_t>(config_.max_request_bytes)) {
     topics_.MarkDirty(topic);
     return;
   }
+  Assign(topic, index, id, from, connection, turn);
+}
+
+// One of each broker's, the one whose last attempt is the longest ago. What it would have sent may have
+// gone to a healthy partition meanwhile. The others look again when the connection has room.
+void Sender::AssignSuspects(Turn* turn) {
+  std::stable_sort(turn->suspects.begin(), turn->suspects.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.attempted_ms < b.attempted_ms; });
+  for (const Candidate& candidate : turn->suspects) {
+    Partition& partition = candidate.topic->partitions[candidate.index];
+    BrokerConnection* connection = cluster_.SuspectBroker(partition.leader);
+    if (turn->loads.contains(connection)) continue;
+    BatchQueue* from = nullptr;
+    const BatchId id = PickBatch(*candidate.topic, partition, &from, turn);
+    if (id != shm::kNoIndex) Assign(*candidate.topic, candidate.index, id, from, connection, turn);
+  }
+}
+
+void Sender::Assign(Topic& topic, size_t index, BatchId id, BatchQueue* from, BrokerConnection* connection,
+                    Turn* turn) {
+  Partition& partition = topic.partitions[index];
   if (from != nullptr && !PrepareFirstSend(topic, partition, static_cast<int32_t>(index), id)) return;
-  Load& load = (*turn->loads)[connection];
   if (from == &topic.any) topic.next_partition = index + 1;
   if (from != nullptr) from->erase(from->begin());
   partition.state = Partition::State::kInFlight;
   partition.batch = id;
-  load.batches.push_back({&topic, static_cast<int32_t>(index), id});
-  load.bytes += bytes;
+  partition.attempted_ms = turn->now_ms;
+  Load& load = turn->loads[connection];
+  load.batches.push_back({&topic, static_cast<int32_t>(index), id, partition.leader, partition.suspicion.suspect});
+  load.bytes += memory_.pool.descriptor(id).commit.bytes;
+  load.timeout_ms = partition.suspicion.suspect
+                        ? ChooseRequestTimeoutMs(partition.suspicion, config_.request_timeout_ms)
+                        : config_.request_timeout_ms;
 }
 
 // C6 and C7. False where there is no producer id or no partition row yet.
@@ -113,7 +155,8 @@ bool Sender::PrepareFirstSend(Topic& topic, Partition& partition, int32_t number
 
   shm::PartitionRow& row = memory_.partitions->rows[partition.row];
   BatchDescriptor& batch = memory_.pool.writable(id);
-  const uint64_t count = batch.commit.count - batch.word.first;
+  uint64_t count = batch.commit.count - batch.word.first;
+  if (partition.trouble.most_records > 0) count = std::min<uint64_t>(count, partition.trouble.most_records);
   shm::SequenceWord sequence = row.sequence;
   if (sequence.producer_index != producer) {
     sequence = {0, memory_.ProducerOf(static_cast<uint64_t>(producer)).epoch, static_cast<uint16_t>(producer)};
@@ -156,6 +199,7 @@ void Sender::AddWindow(BatchId id, Frame* frame, protocol::BatchHeader* header) 
 void Sender::AddBatch(const SentBatch& sent, protocol::ProduceEncoder* encoder, Frame* frame) {
   BatchDescriptor& batch = memory_.pool.writable(sent.batch);
   shm::Store(batch.attempts, batch.attempts + 1);
+  DORY_CRASH_POINT("C8.attempt");
   const shm::ProducerId& producer = memory_.ProducerOf(batch.producer_index);
   const shm::BatchEnd end = memory_.pool.End(sent.batch);
   protocol::BatchHeader header;
@@ -198,8 +242,9 @@ void LayOutPieces(std::span<const protocol::ProduceEncoder::Splice> splices,
 void Sender::SendLoad(BrokerConnection& connection, Load load) {
   std::vector<SentBatch>& batches = load.batches;
   if (!connection.VersionOf(Api::kProduce)) {
-    connection.Close(Status::Error("it offers no version of Produce that we speak"));
-    on_answer_(connection, batches, 0, Status::Error("no version of Produce in common"));
+    const Status why = Status::Error("it offers no version of Produce that we speak");
+    connection.Close(why);
+    on_answer_(connection, batches, 0, {Answer::End::kCut, why, 0});
     return;
   }
   std::stable_sort(batches.begin(), batches.end(),
@@ -211,7 +256,7 @@ void Sender::SendLoad(BrokerConnection& connection, Load load) {
 
   Frame frame;
   spans_.clear();
-  encoder_.Begin(header, kAcksAll, static_cast<int32_t>(config_.request_timeout_ms), topic_count);
+  encoder_.Begin(header, kAcksAll, static_cast<int32_t>(load.timeout_ms), topic_count);
   for (size_t i = 0; i < batches.size(); ++i) {
     if (i == 0 || !same_topic(batches[i - 1], batches[i])) {
       const auto end = std::find_if(batches.begin() + static_cast<ptrdiff_t>(i), batches.end(),
@@ -225,11 +270,10 @@ void Sender::SendLoad(BrokerConnection& connection, Load load) {
   frame.head.assign(encoder_.buffer().begin(), encoder_.buffer().end());
   LayOutPieces(encoder_.splices(), spans_, &frame);
   DORY_CRASH_POINT("C8.before_write");
-  connection.Exchange(Api::kProduce, std::move(frame),
-                      [this, &connection, sent = std::move(batches),
-                       version = header.version](const Result<ByteSpan>& body) {
+  connection.Exchange(Api::kProduce, std::move(frame), load.timeout_ms,
+                      [this, &connection, sent = std::move(batches), version = header.version](const Answer& answer) {
                         DORY_CRASH_POINT("C9.answer");
-                        on_answer_(connection, sent, version, body);
+                        on_answer_(connection, sent, version, answer);
                       });
 }
 

@@ -2,6 +2,8 @@
 //
 // Order: at most one batch of a partition is SENT or ACKED; the partition's sequence is fixed before the
 //   state says SENT, and the state says SENT before the first byte goes to the kernel (C7, C8).
+//   A suspect partition's batch goes alone, over the broker's connection for suspects, whose turn is by
+//   who has waited longest, and takes of AnyPartition batches only a probe now and then.
 // On crash: a SENT batch is sent again, the same window with the same sequence; an OPEN one that C6 had
 //   written to has no partition and no sequence yet.
 // Errors: none; what cannot go now stays where it is until the topic is marked dirty again: by an alarm
@@ -27,13 +29,15 @@ struct SentBatch {
   Topic* topic;
   int32_t partition;
   BatchId batch;
+  int32_t broker;
+  bool suspect;  // alone, over the connection for suspects
 };
 
 class Sender {
  public:
-  // A produce request's answer, or why there is none. `version` is the request's.
+  // What came of a produce request. `version` is the request's.
   using OnAnswer = std::function<void(BrokerConnection& connection, const std::vector<SentBatch>& batches,
-                                      int16_t version, const Result<ByteSpan>& body)>;
+                                      int16_t version, const Answer& answer)>;
 
   Sender(Memory& memory, TopicTable& topics, Cluster& cluster, const KafkaConfig& config, OnAnswer on_answer);
 
@@ -44,20 +48,33 @@ class Sender {
   struct Load {
     std::vector<SentBatch> batches;
     uint64_t bytes = 0;
+    int64_t timeout_ms = 0;  // what the broker may take
   };
   using Loads = std::map<BrokerConnection*, Load>;
 
-  // Of one topic in one dispatch.
+  // A suspect partition that could send.
+  struct Candidate {
+    Topic* topic;
+    size_t index;
+    int64_t attempted_ms;
+  };
+
+  // One dispatch; the last two are of the topic at hand.
   struct Turn {
     const DueRule& rule;
     int64_t now_ms;
-    Loads* loads;
+    Loads loads;
+    std::vector<Candidate> suspects;
     int64_t look_again_ms = INT64_MAX;  // when time alone will have changed something
+    bool has_healthy = false;           // a partition with a leader that is not suspect
   };
 
-  void AssignTopic(Topic& topic, const DueRule& rule, int64_t now_ms, Loads* loads);
+  void AssignTopic(Topic& topic, Turn* turn);
   void AssignPartition(Topic& topic, size_t index, Turn* turn);
+  void AssignSuspects(Turn* turn);
+  void Assign(Topic& topic, size_t index, BatchId batch, BatchQueue* from, BrokerConnection* connection, Turn* turn);
   BrokerConnection* FindRoom(const Partition& partition, Turn* turn);
+  bool MayTakeAny(const Partition& partition, Turn* turn) const;
   BatchId PickBatch(Topic& topic, Partition& partition, BatchQueue** from, Turn* turn) const;
   bool PrepareFirstSend(Topic& topic, Partition& partition, int32_t number, BatchId batch);
   void SendLoad(BrokerConnection& connection, Load load);

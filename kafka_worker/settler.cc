@@ -1,13 +1,11 @@
 #include "kafka_worker/settler.h"
 
-#include <algorithm>
 #include <map>
 
 #include "common/clock.h"
 #include "common/crash_point.h"
 #include "common/log.h"
 #include "kafka_worker/backoff.h"
-#include "kafka_worker/window.h"
 #include "shm/store.h"
 
 namespace dory::kafka {
@@ -20,24 +18,20 @@ using shm::BatchDescriptor;
 using shm::BatchKind;
 using shm::BatchState;
 
-shm::Discard DiscardReasonOf(const ErrorCode& error) {
-  switch (error.action) {
-    case Action::kSplit:
-      return shm::Discard::kTooLarge;
-    case Action::kRefuseRecords:
-      return shm::Discard::kRefused;
-    default:
-      return shm::Discard::kOther;
-  }
+constexpr int64_t kProbeMs = 5000;  // a suspect partition gets no AnyPartition batch for so long, or longer
+
+bool IsSlownessOf(int16_t code) {
+  return code == protocol::error::kRequestTimedOut || code == protocol::error::kNotEnoughReplicasAfterAppend;
 }
 
-// How many records go before the first one that the broker named; none named: -1.
-int64_t FindFirstNamed(const protocol::ProducePartitionResult& result) {
-  int64_t first = -1;
-  for (const protocol::RecordError& error : result.record_errors) {
-    if (error.batch_index >= 0 && (first < 0 || error.batch_index < first)) first = error.batch_index;
-  }
-  return first;
+// What an answer says of how quick its partition is. One answer came for all: where a partition in it
+// is named as the slow one (`explained`), the others were in time.
+Attempt ClassifyAttempt(const ErrorCode& error, int64_t took_ms, bool explained) {
+  if (error.action == Action::kDelivered) return took_ms > kSlowMs && !explained ? Attempt::kSlow : Attempt::kInTime;
+  if (error.code == protocol::error::kRequestTimedOut) return Attempt::kTimedOut;
+  const bool replicas = error.code == protocol::error::kNotEnoughReplicas ||
+                        error.code == protocol::error::kNotEnoughReplicasAfterAppend;
+  return replicas ? Attempt::kReplicas : Attempt::kOther;
 }
 
 }  // namespace
@@ -73,50 +67,85 @@ Partition& Settler::PartitionOf(const SentBatch& sent) const {
 }
 
 void Settler::OnAnswer(BrokerConnection& connection, const std::vector<SentBatch>& batches, int16_t version,
-                       const Result<ByteSpan>& body) {
-  if (!body.ok()) {
-    for (const SentBatch& sent : batches) Retry(sent, true, body.status().message());
+                       const Answer& answer) {
+  if (answer.end != Answer::End::kAnswered) {
+    for (const SentBatch& sent : batches) OnNoAnswer(sent, answer);
     cluster_.RefreshMetadata();
     return;
   }
-  const Result<protocol::ProduceResponse> response = protocol::DecodeProduceResponse(version, body.value());
+  const Result<protocol::ProduceResponse> response =
+      answer.body.ok() ? protocol::DecodeProduceResponse(version, answer.body.value()) : answer.body.status();
   if (response.ok()) {
-    OnResponse(connection, batches, response.value());
+    OnResponse(connection, batches, response.value(), answer.took_ms);
     return;
   }
-  for (const SentBatch& sent : batches) Retry(sent, true, response.status().message());
-  connection.Close(response.status().Context("an answer that can't be parsed"));
+  const Status why = response.status().Context("an answer that can't be parsed");
+  for (const SentBatch& sent : batches) OnNoAnswer(sent, {Answer::End::kCut, why, answer.took_ms});
+  connection.Close(why);
+}
+
+// Nobody knows what became of it: the same again.
+void Settler::OnNoAnswer(const SentBatch& sent, const Answer& answer) {
+  const bool in_time = answer.end != Answer::End::kDeadline;
+  NoteAttempt(sent, in_time ? Attempt::kCut : Attempt::kTimedOut);
+  Retry(sent, true, answer.body.status().message());
+  if (in_time && IsCutOffForGood(sent)) NarrowDown(sent, "its connection is cut again and again");
 }
 
 void Settler::OnResponse(BrokerConnection& connection, const std::vector<SentBatch>& batches,
-                         const protocol::ProduceResponse& response) {
+                         const protocol::ProduceResponse& response, int64_t took_ms) {
+  if (response.throttle_time_ms > 0) connection.Hold(response.throttle_time_ms);
   std::map<std::pair<uint32_t, int32_t>, const PartitionResult*> results;
+  bool explained = false;
   for (const protocol::ProduceTopicResult& topic : response.topics) {
     const Topic* known = topics_.FindByName(topic.name);
     if (known == nullptr) continue;
-    for (const PartitionResult& result : topic.partitions) results[{known->row, result.partition}] = &result;
+    for (const PartitionResult& result : topic.partitions) {
+      results[{known->row, result.partition}] = &result;
+      explained |= IsSlownessOf(result.error_code);
+    }
   }
   for (const SentBatch& sent : batches) {
     const auto found = results.find({sent.topic->row, sent.partition});
+    PartitionOf(sent).trouble.lone_cuts = 0;
     if (found == results.end()) {
+      NoteAttempt(sent, Attempt::kOther);
       Retry(sent, true, "the answer says nothing of this partition");
     } else {
+      NoteAttempt(sent, ClassifyAttempt(protocol::FindErrorCode(found->second->error_code), took_ms, explained));
       Settle(connection, sent, *found->second);
     }
   }
 }
 
+void Settler::NoteAttempt(const SentBatch& sent, Attempt attempt) {
+  Partition& partition = PartitionOf(sent);
+  const bool before = partition.suspicion.suspect;
+  partition.suspicion = Suspect(partition.suspicion, attempt);
+  if (before != partition.suspicion.suspect) {
+    LogDebug("{}/{}: {}", sent.topic->name, sent.partition, before ? "in time again" : "suspect");
+  }
+  if (!partition.suspicion.suspect) return;
+  partition.any_not_before_ms = MonotonicMs() + ChooseRequestTimeoutMs(partition.suspicion, kProbeMs);
+}
+
 void Settler::Settle(BrokerConnection& connection, const SentBatch& sent, const PartitionResult& result) {
   const ErrorCode& error = protocol::FindErrorCode(result.error_code);
   if (error.refresh_metadata) cluster_.RefreshMetadata();
+  if (error.action != Action::kAuthorization) PartitionOf(sent).trouble.unauthorized_since_ms = 0;
   switch (error.action) {
     case Action::kDelivered:
       SettleDelivered(sent, result.base_offset);
       break;
     case Action::kRetry:
     case Action::kRetryBackoffOnly:
-    case Action::kAuthorization:
       Retry(sent, error.in_log == InLog::kUnknown, error.name);
+      break;
+    case Action::kServerError:
+      OnServerError(sent, error);
+      break;
+    case Action::kAuthorization:
+      OnUnauthorized(sent, error, result);
       break;
     case Action::kSplit:
     case Action::kRefuseRecords:
@@ -129,7 +158,7 @@ void Settler::Settle(BrokerConnection& connection, const SentBatch& sent, const 
       break;
     case Action::kRenegotiate:
       Retry(sent, false, error.name);
-      connection.Close(Status::Error(std::string(error.name)));
+      connection.Renegotiate();
       break;
   }
 }
@@ -138,12 +167,17 @@ void Settler::SettleDelivered(const SentBatch& sent, int64_t base_offset) {
   BatchDescriptor& batch = memory_.pool.writable(sent.batch);
   shm::PartitionRow& row = memory_.partitions->rows[batch.partition_row];
   if (base_offset >= 0) shm::Store(row.acked_offset, base_offset);  // of a duplicate brokers tell none
+  DORY_CRASH_POINT("C9.offset");
   shm::Store(row.acked_boottime_ns, BoottimeNs());
+  DORY_CRASH_POINT("C9.time");
   const shm::KafkaTopicRow& books = memory_.books[batch.topic_row];
   shm::Store(batch.total_after, shm::Load(books.delivered) + batch.word.count);  // C9
   DORY_CRASH_POINT("C9.total");
   shm::Store(batch.word, shm::MakeBatchWord(BatchState::kAcked, batch.word.first, batch.word.count));  // C10
   DORY_CRASH_POINT("C10.acked");
+  cluster_.CountAcknowledged(sent.broker);
+  Trouble& trouble = PartitionOf(sent).trouble;
+  if (trouble.most_records == 0) trouble.server_error_since_ms = 0;
   Release(sent);
 }
 
@@ -151,6 +185,7 @@ void Settler::SettleDiscarded(const SentBatch& sent, shm::Discard reason) {
   BatchDescriptor& batch = memory_.pool.writable(sent.batch);
   const uint64_t discarded = shm::Load(memory_.books[batch.topic_row].discarded[static_cast<size_t>(reason)]);
   shm::Store(batch.discard_reason, static_cast<uint16_t>(reason));
+  DORY_CRASH_POINT("C9.discard_reason");
   shm::Store(batch.total_after, discarded + batch.word.count);
   DORY_CRASH_POINT("C9.discard_total");
   shm::Store(batch.word, shm::MakeBatchWord(BatchState::kDiscarded, batch.word.first, batch.word.count));
@@ -165,7 +200,9 @@ void Settler::Release(const SentBatch& sent) {
   partition.batch = shm::kNoIndex;
   partition.failures = 0;
   const BatchKind kind = memory_.pool.descriptor(sent.batch).kind;
-  if (!FinishSettled(memory_, sent.batch)) {
+  if (FinishSettled(memory_, sent.batch)) {
+    partition.trouble.most_records = 0;  // the next batch has its own records
+  } else {
     BatchQueue& queue = kind == BatchKind::kKey ? partition.keyed : partition.pinned;
     queue.insert(queue.begin(), sent.batch);
   }
@@ -184,123 +221,6 @@ void Settler::Retry(const SentBatch& sent, bool unknown_outcome, std::string_vie
   if ((partition.failures & (partition.failures - 1)) == 0) {  // the 1st, 2nd, 4th, 8th ...
     LogWarning("{}/{}: attempt {}: {}", sent.topic->name, sent.partition, partition.failures, why);
   }
-}
-
-// A broker refuses the window, or a record of it. What an earlier attempt may have left in the log is
-// counted as possible duplicates, and the rest of this goes on as if it had never been sent, under the
-// next epoch: other records under its sequence would be taken for what is there, and be lost.
-void Settler::Refuse(const SentBatch& sent, const ErrorCode& error, const PartitionResult& result) {
-  const BatchDescriptor& batch = memory_.pool.descriptor(sent.batch);
-  if (batch.unknown_outcome != 0) {
-    LogError("{}/{}: {} after an attempt of unknown outcome", sent.topic->name, sent.partition, error.name);
-    CountPossibleDuplicates(sent);
-    StartOver(sent, false);
-    return;
-  }
-  if (error.action != Action::kDiscard) {
-    RefuseNamed(sent, error, result);
-    return;
-  }
-  LogError("{}/{}: {} messages discarded: {} {}", sent.topic->name, sent.partition, uint64_t{batch.word.count},
-           error.name, result.error_message);
-  LeaveEpoch(batch, false);  // nothing says that an error which we do not know left the log alone
-  SettleDiscarded(sent, DiscardReasonOf(error));
-}
-
-// Less of it is sent, down to the one record that is then discarded.
-void Settler::RefuseNamed(const SentBatch& sent, const ErrorCode& error, const PartitionResult& result) {
-  const uint64_t count = memory_.pool.descriptor(sent.batch).word.count;
-  const int64_t named = FindFirstNamed(result);
-  if (error.action == Action::kRefuseRecords && named > 0 && static_cast<uint64_t>(named) < count) {
-    ShrinkWindow(sent, static_cast<uint64_t>(named));
-    return;
-  }
-  if (error.action == Action::kRefuseRecords && named == 0 && count > 1) {
-    shm::Store(memory_.pool.writable(sent.batch).word,
-               shm::MakeBatchWord(BatchState::kSent, memory_.pool.descriptor(sent.batch).word.first, 1));
-    DORY_CRASH_POINT("C9.named");
-  } else if (count > 1) {
-    ShrinkWindow(sent, count / 2);
-    return;
-  }
-  LogError("{}/{}: a message discarded: {} {}", sent.topic->name, sent.partition, error.name,
-           result.error_message);
-  SettleDiscarded(sent, DiscardReasonOf(error));
-}
-
-// Nothing of what is left can be told apart any more.
-void Settler::DiscardCorrupt(const SentBatch& sent) {
-  BatchDescriptor& batch = memory_.pool.writable(sent.batch);
-  const uint64_t left = batch.commit.count - batch.word.first;
-  LogError("{}/{}: {} messages discarded: their crc does not hold", sent.topic->name, sent.partition, left);
-  shm::Store(batch.word, shm::MakeBatchWord(BatchState::kSent, batch.word.first, left));
-  DORY_CRASH_POINT("C9.corrupt");
-  SettleDiscarded(sent, shm::Discard::kCorrupt);
-}
-
-// The same base sequence with fewer records: nothing of the window is in the log.
-void Settler::ShrinkWindow(const SentBatch& sent, uint64_t count) {
-  BatchDescriptor& batch = memory_.pool.writable(sent.batch);
-  if (!BatchHolds(memory_.pool, sent.batch)) {
-    DiscardCorrupt(sent);
-    return;
-  }
-  shm::Store(batch.word, shm::MakeBatchWord(BatchState::kSent, batch.word.first, count));
-  DORY_CRASH_POINT("C9.halved");
-  PartitionOf(sent).state = Partition::State::kRetry;
-  topics_.MarkDirty(*sent.topic);
-}
-
-void Settler::CountPossibleDuplicates(const SentBatch& sent) {
-  BatchDescriptor& batch = memory_.pool.writable(sent.batch);
-  if (batch.unknown_outcome == 0) return;
-  shm::KafkaTopicRow& books = memory_.books[batch.topic_row];
-  shm::Store(books.possible_duplicates, shm::Load(books.possible_duplicates) + batch.word.count);
-  shm::Store(batch.unknown_outcome, 0);
-  LogError("{}/{}: {} messages are possible duplicates", sent.topic->name, sent.partition,
-           uint64_t{batch.word.count});
-}
-
-// The broker does not take this sequence. Where the batch is surely not in the log it goes again under
-// the next epoch, from sequence 0; where that is not sure, it is a possible duplicate first.
-void Settler::ResetSequence(BrokerConnection& connection, const SentBatch& sent, const ErrorCode& error) {
-  const BatchDescriptor& batch = memory_.pool.descriptor(sent.batch);
-  const bool fenced = error.action == Action::kFenced;
-  const bool offers_3 = connection.VersionOf(protocol::Api::kInitProducerId).value_or(0) >= 3;
-  const InLog in_log = fenced ? InLog::kUnknown
-                              : protocol::JudgeSequenceError(error.code, batch.unknown_outcome == 0, offers_3);
-  LogError("{}/{}: {} at sequence {} of epoch {}; {}", sent.topic->name, sent.partition, error.name,
-           batch.base_sequence, batch.epoch, fenced ? "a new producer id" : "the next epoch");
-  if (in_log == InLog::kUnknown) CountPossibleDuplicates(sent);
-  StartOver(sent, fenced);
-}
-
-// What comes next in the batch's partition begins at sequence 0: of the next epoch, or of the next id.
-void Settler::LeaveEpoch(const BatchDescriptor& batch, bool new_producer_id) {
-  shm::SequenceWord next{0, static_cast<int16_t>(batch.epoch + 1), batch.producer_index};
-  if (new_producer_id || batch.epoch == INT16_MAX) {
-    cluster_.RenewProducerId(batch.producer_index);
-    next = shm::kNoSequence;
-  }
-  shm::Store(memory_.partitions->rows[batch.partition_row].sequence, next);
-  DORY_CRASH_POINT("C9.epoch");
-}
-
-// SENT to PINNED: the window has no sequence any more, and its batch stands first again. It keeps its
-// partition: younger batches of its kind may have gone to others meanwhile.
-void Settler::StartOver(const SentBatch& sent, bool new_producer_id) {
-  BatchDescriptor& batch = memory_.pool.writable(sent.batch);
-  LeaveEpoch(batch, new_producer_id);
-  shm::Store(batch.word, shm::MakeBatchWord(BatchState::kPinned, batch.word.first, 0));
-  DORY_CRASH_POINT("C9.pinned");
-  Partition& partition = PartitionOf(sent);
-  BatchQueue& queue = batch.kind == BatchKind::kKey ? partition.keyed : partition.pinned;
-  queue.insert(queue.begin(), sent.batch);
-  partition.state = Partition::State::kIdle;
-  partition.batch = shm::kNoIndex;
-  ++partition.failures;
-  partition.not_before_ms = MonotonicMs() + ChooseDelayMs(kPartitionBackoff, partition.failures, random_());
-  topics_.MarkDirtyAt(*sent.topic, partition.not_before_ms);
 }
 
 }  // namespace dory::kafka

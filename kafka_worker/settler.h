@@ -5,7 +5,8 @@
 //   may be in the log is never used for other records: the partition goes on under the next epoch.
 // On crash: at most one descriptor is ACKED or DISCARDED; a start redoes C11 and C12 of it
 //   (FinishSettled), each a set, guarded by a state that the very next step ends.
-// Errors: the table of error codes says what an answer means (protocol/error_codes.h).
+// Errors: the table of error codes says what an answer means (protocol/error_codes.h). No answer, and
+//   one that can't be parsed, mean "unknown".
 
 #pragma once
 
@@ -29,18 +30,27 @@ class Settler {
   Settler(Memory& memory, TopicTable& topics, Cluster& cluster);
 
   void OnAnswer(BrokerConnection& connection, const std::vector<SentBatch>& batches, int16_t version,
-                const Result<ByteSpan>& body);
+                const Answer& answer);
 
  private:
   using PartitionResult = protocol::ProducePartitionResult;
 
+  // settler.cc
+  void OnNoAnswer(const SentBatch& sent, const Answer& answer);
   void OnResponse(BrokerConnection& connection, const std::vector<SentBatch>& batches,
-                  const protocol::ProduceResponse& response);
+                  const protocol::ProduceResponse& response, int64_t took_ms);
+  void NoteAttempt(const SentBatch& sent, Attempt attempt);
   void Settle(BrokerConnection& connection, const SentBatch& sent, const PartitionResult& result);
   void SettleDelivered(const SentBatch& sent, int64_t base_offset);
   void SettleDiscarded(const SentBatch& sent, shm::Discard reason);
   void Release(const SentBatch& sent);
   void Retry(const SentBatch& sent, bool unknown_outcome, std::string_view why);
+
+  // settler_refuse.cc
+  void OnServerError(const SentBatch& sent, const protocol::ErrorCode& error);
+  void OnUnauthorized(const SentBatch& sent, const protocol::ErrorCode& error, const PartitionResult& result);
+  bool IsCutOffForGood(const SentBatch& sent);
+  void NarrowDown(const SentBatch& sent, std::string_view why);
   void Refuse(const SentBatch& sent, const protocol::ErrorCode& error, const PartitionResult& result);
   void RefuseNamed(const SentBatch& sent, const protocol::ErrorCode& error, const PartitionResult& result);
   void DiscardCorrupt(const SentBatch& sent);

@@ -8,18 +8,31 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <queue>
 #include <string>
 #include <vector>
 
 #include "common/config.h"
 #include "kafka_worker/memory.h"
+#include "kafka_worker/suspicion.h"
 
 namespace dory::kafka {
 
 using shm::BatchId;
 using BatchQueue = std::vector<BatchId>;  // short; the front is the oldest
+
+// Answers in a row that a batch can't get past by being patient alone. CLOCK_MONOTONIC, 0: none.
+struct Trouble {
+  int64_t unauthorized_since_ms = 0;
+  int64_t server_error_since_ms = 0;
+  uint32_t lone_cuts = 0;  // of the connection, each with this one's batch alone on it
+  int32_t cut_by = -1;     // the broker
+  uint64_t acknowledged_before_cuts = 0;  // what that one had taken of others
+  uint32_t most_records = 0;  // of a window, while the record that is the cause is sought; 0: any
+};
 
 struct Partition {
   enum class State {
@@ -34,6 +47,10 @@ struct Partition {
   BatchId batch = shm::kNoIndex;
   uint32_t failures = 0;  // attempts in a row that were not acknowledged
   int64_t not_before_ms = 0;
+  Suspicion suspicion;
+  int64_t attempted_ms = 0;      // when its last request went out
+  int64_t any_not_before_ms = 0; // suspect: when it may take an AnyPartition batch although others are healthy
+  Trouble trouble;
   BatchQueue keyed;
   BatchQueue pinned;  // AnyPartition batches that were sent here once
 };
@@ -48,8 +65,11 @@ struct Topic {
   BatchQueue waiting;
   uint64_t waiting_offset = 0;  // bytes of the oldest waiting batch that are passed
   size_t next_partition = 0;    // whose turn it is for an AnyPartition batch
-  int64_t unknown_since_ms = 0;  // since when brokers answer "unknown"; 0: they do not
-  bool given_up = false;         // they did so for longer than unknown_topic_deadline
+  int64_t unknown_since_ms = 0;       // since when brokers answer "unknown"; 0: they do not
+  int64_t unauthorized_since_ms = 0;  // likewise for "not authorized"
+  // They did so for longer than the deadline, and never said how many partitions there are: why its
+  // records are discarded.
+  std::optional<shm::Discard> given_up;
   bool dirty = false;
   int64_t alarm_ms = INT64_MAX;  // when it is marked dirty at the latest
 };

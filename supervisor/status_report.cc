@@ -153,7 +153,8 @@ class Report {
                         {"address", broker.address()},
                         {"state", broker.state()},
                         {"requests", broker.requests()},
-                        {"in_flight", broker.in_flight()}});
+                        {"in_flight", broker.in_flight()},
+                        {"suspects", broker.suspects()}});
       }
     }
     return list;

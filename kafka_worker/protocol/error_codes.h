@@ -4,7 +4,8 @@
 // (the protocol guide's list of error codes; `retriable` and `invalid metadata` as its Java client
 // groups them). What we do is ours: codes that a Produce answer is expected to carry have a row of
 // their own making, all others go by one rule: retriable ones are retried with the outcome unknown, the
-// rest is discarded under its name.
+// rest is discarded under its name. UNKNOWN_SERVER_ERROR, and codes that a later Kafka may have, can
+// come after an append (doc/decisions/0006-server-errors-are-unknown.md).
 
 #pragma once
 
@@ -23,8 +24,10 @@ inline constexpr int16_t kLeaderNotAvailable = 5;
 inline constexpr int16_t kNotLeaderOrFollower = 6;
 inline constexpr int16_t kRequestTimedOut = 7;
 inline constexpr int16_t kMessageTooLarge = 10;
+inline constexpr int16_t kInvalidTopic = 17;
 inline constexpr int16_t kNotEnoughReplicas = 19;
 inline constexpr int16_t kNotEnoughReplicasAfterAppend = 20;
+inline constexpr int16_t kTopicAuthorizationFailed = 29;
 inline constexpr int16_t kUnsupportedVersion = 35;
 inline constexpr int16_t kOutOfOrderSequenceNumber = 45;
 inline constexpr int16_t kDuplicateSequenceNumber = 46;
@@ -44,6 +47,7 @@ enum class Action : uint8_t {
   kDelivered,
   kRetry,             // the same batch again after a back-off, this partition only
   kRetryBackoffOnly,  // so, and nothing else can help
+  kServerError,       // so; after a deadline the record that is the cause is sought and discarded
   kSplit,             // too large: halve the window; a single record is discarded
   kRefuseRecords,     // the named records are discarded, else halve until the one is found
   kAuthorization,     // wait with back-off; discard after a deadline where there is one
@@ -63,7 +67,7 @@ struct ErrorCode {
 
 // By code, without gaps. OUT_OF_ORDER_SEQUENCE_NUMBER and UNKNOWN_PRODUCER_ID have the worst case.
 inline constexpr std::array kErrorCodes = {
-    ErrorCode{-1, "UNKNOWN_SERVER_ERROR", InLog::kNoChange, Action::kDiscard, false},
+    ErrorCode{-1, "UNKNOWN_SERVER_ERROR", InLog::kUnknown, Action::kServerError, false},
     ErrorCode{0, "NONE", InLog::kYes, Action::kDelivered, false},
     ErrorCode{1, "OFFSET_OUT_OF_RANGE", InLog::kNoChange, Action::kDiscard, false},
     ErrorCode{2, "CORRUPT_MESSAGE", InLog::kNoChange, Action::kRefuseRecords, false},
@@ -201,8 +205,8 @@ inline constexpr std::array kErrorCodes = {
 };
 
 // What an answer with a code from after this table means: as UNKNOWN_SERVER_ERROR does.
-inline constexpr ErrorCode kUnlistedErrorCode = {-1, "UNLISTED_ERROR_CODE", InLog::kNoChange,
-                                                 Action::kDiscard, false};
+inline constexpr ErrorCode kUnlistedErrorCode = {-1, "UNLISTED_ERROR_CODE", InLog::kUnknown,
+                                                 Action::kServerError, false};
 
 constexpr const ErrorCode& FindErrorCode(int16_t code) {
   const auto index = static_cast<size_t>(code - kErrorCodes.front().code);

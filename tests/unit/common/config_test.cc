@@ -82,7 +82,8 @@ TEST(ConfigTest, OnlyBrokersAreRequired) {
   EXPECT_EQ(config.kafka.max_request_bytes, 8 << 20);
   EXPECT_EQ(config.ForTopic("any"), (TopicConfig{Batching::kPerTopic, 100, 256 << 10, 0,
                                                  TimestampSource::kClient, EmptyValue::kNull,
-                                                 60'000}));
+                                                 60'000,
+                         0, 600'000}));
   EXPECT_EQ(config.inputs, (std::vector<InputConfig>{
                                {"datagram", InputType::kUnixDatagram,
                                 "/run/dory/input_datagram_sock", 0222, "", "", 64 << 10, 0}}));
@@ -99,6 +100,7 @@ TEST(ConfigTest, EveryOptionIsRead) {
       "topic_autocreate=yes\nmax_request_bytes=1M\n"
       "[topic:*]\nbatching=off\nbatch_time=1ms\nbatch_bytes=1K\nbatch_messages=9\n"
       "timestamp=receive\nempty_value=empty\nunknown_topic_deadline=off\n"
+      "authorization_deadline=5s\nserver_error_deadline=off\n"
       "[input:x]\ntype=unix_datagram\npath=/r/x\nmode=0660\nowner=o\ngroup=p\n"
       "max_message_size=1M\nlane=0\n");
   EXPECT_EQ(config.instance + config.run_dir + config.user + config.group, "b/rug");
@@ -113,7 +115,8 @@ TEST(ConfigTest, EveryOptionIsRead) {
   EXPECT_EQ(config.http_listen, (HostPort{"::1", 80}));
   EXPECT_EQ(config.kafka, (KafkaConfig{{{"a", 1}, {"b", 2}}, "c", 1000, 3'600'000, true, 1 << 20}));
   EXPECT_EQ(config.topic_defaults, (TopicConfig{Batching::kOff, 1, 1024, 9,
-                                                TimestampSource::kReceive, EmptyValue::kEmpty, 0}));
+                                                TimestampSource::kReceive, EmptyValue::kEmpty, 0,
+                         5000, 0}));
   EXPECT_EQ(config.inputs, (std::vector<InputConfig>{{"x", InputType::kUnixDatagram, "/r/x", 0660,
                                                       "o", "p", 1 << 20, 0}}));
   for (const OptionRow& row : ListOptions()) {

@@ -131,7 +131,7 @@ TEST_F(DrainTest, AGivenUpTopicIsDiscardedFromRingAndWaitingBatch) {
   for (int i = 0; i < 7; ++i) segment_.Append(0, "w");
   drain_->DrainRing(0);
   Topic& topic = topics_->Get(0);
-  topic.given_up = true;
+  topic.given_up = shm::Discard::kUnknownTopic;
   EXPECT_TRUE(drain_->DrainWaiting(topic, 0).moved);
   segment_.Append(0, "r");
   drain_->DrainRing(0);

@@ -10,12 +10,14 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <deque>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/bytes.h"
@@ -41,6 +43,9 @@ struct SeenBatch {
   int16_t epoch;
   int32_t sequence;
   std::vector<std::string> values;
+  size_t connection = 0;   // the nth that was accepted, from 1
+  size_t in_request = 0;   // batches of that request
+  int32_t timeout_ms = 0;  // the request's
 };
 
 class FakeBroker {
@@ -70,7 +75,12 @@ class FakeBroker {
   // ---- what a test sets
   std::map<std::string, int32_t> topics;            // and their partitions; others are unknown
   std::map<int32_t, std::deque<Step>> script;       // by partition: for its next batches
-  std::set<std::string> refused;                    // values that no log takes
+  std::map<int32_t, int16_t> always;                // by partition: what it answers whatever comes
+  std::set<std::string> refused;                    // values that no log takes,
+  std::set<std::string> poison;                     // that make the server fail (-1),
+  std::set<std::string> cut;                        // and at which the connection is cut
+  std::set<int32_t> stuck;                          // partitions: Produce of them gets no answer until GoOn()
+  int32_t throttle_ms = 0;                          // told with the next Produce answer
   size_t most_records = SIZE_MAX;                   // a batch, else 10
   int16_t init_producer_id_version = 1;             // the newest that is offered
   int32_t leader = 1;                               // of all partitions; this broker is 1,
@@ -84,6 +94,8 @@ class FakeBroker {
   std::map<int32_t, std::vector<SeenBatch>> seen;   // everything that came, by partition
   size_t empty_produces = 0;
   size_t metadata_requests = 0;
+  size_t api_versions_requests = 0;
+  size_t connections = 0;
 
   std::vector<std::string> All() const {
     std::vector<std::string> all;
@@ -93,6 +105,7 @@ class FakeBroker {
   // Serves what has come while it held still.
   void GoOn() {
     holds = false;
+    stuck.clear();
     for (const auto& client : std::map(clients_)) Serve(*client.first);
   }
   // The producer's state of a partition, as if so many records had come before.
@@ -107,6 +120,7 @@ class FakeBroker {
     FileDescriptor fd;
     std::unique_ptr<IoWatcher> watcher;
     Bytes input;
+    size_t number = 0;
   };
   struct Leader {
     int64_t producer_id = -1;
@@ -121,6 +135,7 @@ class FakeBroker {
     retired_.clear();
     auto client = std::make_shared<Client>();
     client->fd.Reset(fd);
+    client->number = ++connections;
     Client* const raw = client.get();
     client->watcher = std::make_unique<IoWatcher>(loop_, fd, [this, raw](int) { OnReadable(*raw); });
     client->watcher->Watch(kReadable);
@@ -149,9 +164,29 @@ class FakeBroker {
       if (client.input.size() < size) return;
       if (holds && LoadBigEndian<int16_t>(client.input.data() + 4) == 0) return;
       const Bytes frame(client.input.begin() + 4, client.input.begin() + static_cast<ptrdiff_t>(size));
+      if (IsStuck(frame)) return;
       client.input.erase(client.input.begin(), client.input.begin() + static_cast<ptrdiff_t>(size));
       if (!Handle(client, frame)) return Cut(client);
     }
+  }
+
+  // Whether it is a Produce with a partition that is stuck.
+  bool IsStuck(const Bytes& frame) const {
+    protocol::Reader reader(frame, false);
+    if (stuck.empty() || reader.Read<int16_t>() != 0) return false;
+    (void)reader.ReadRaw(2 + 4);
+    (void)reader.ReadNullableString();  // client id
+    (void)reader.ReadNullableString();  // transactional id
+    (void)reader.ReadRaw(2 + 4);
+    bool found = false;
+    for (size_t topics_left = reader.ReadArrayCount(6); topics_left > 0; --topics_left) {
+      (void)reader.ReadString();
+      for (size_t left = reader.ReadArrayCount(8); left > 0; --left) {
+        found |= stuck.contains(reader.Read<int32_t>());
+        (void)reader.ReadRaw(static_cast<size_t>(reader.Read<int32_t>()));
+      }
+    }
+    return found;
   }
 
   // False: cut.
@@ -170,13 +205,14 @@ class FakeBroker {
     if (api == protocol::Api::kApiVersions) PutApiVersions(&writer);
     if (api == protocol::Api::kMetadata) PutMetadata(&reader, &writer);
     if (api == protocol::Api::kInitProducerId) PutProducerId(&writer);
-    if (api == protocol::Api::kProduce) answers = PutProduce(&reader, &writer);
+    if (api == protocol::Api::kProduce) answers = PutProduce(client.number, &reader, &writer);
     if (!answers) return false;
     StoreBigEndian(answer.data(), static_cast<int32_t>(answer.size() - 4));
     return ::send(client.fd.get(), answer.data(), answer.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(answer.size());
   }
 
   void PutApiVersions(protocol::Writer* writer) {
+    ++api_versions_requests;
     const std::pair<int16_t, int16_t> kOffered[] = {{0, 8}, {3, 2}, {18, 3}, {22, init_producer_id_version}};
     writer->Put<int16_t>(0);
     writer->PutArrayCount(std::size(kOffered));
@@ -229,13 +265,15 @@ class FakeBroker {
     writer->PutNoTags();
   }
 
-  bool PutProduce(protocol::Reader* reader, protocol::Writer* writer) {
+  bool PutProduce(size_t connection, protocol::Reader* reader, protocol::Writer* writer) {
     (void)reader->ReadNullableString();
     EXPECT_EQ(reader->Read<int16_t>(), -1);  // acks=all
-    reader->Read<int32_t>();
+    const auto timeout_ms = reader->Read<int32_t>();
     const size_t topic_count = reader->ReadArrayCount(6);
     empty_produces += topic_count == 0;
     writer->PutArrayCount(topic_count);
+    std::vector<std::pair<int32_t, size_t>> came;  // where in `seen`
+    bool answers = true;
     for (size_t t = 0; t < topic_count; ++t) {
       writer->PutString(reader->ReadString());
       const size_t partitions = reader->ReadArrayCount(8);
@@ -247,18 +285,25 @@ class FakeBroker {
         EXPECT_TRUE(batch.ok() || takes_damaged);
         if (!batch.ok()) {
           PutResult(partition, {.code = 2}, writer);
-        } else if (!PutVerdict(partition, batch.value(), writer)) {
-          return false;
+          continue;
         }
+        came.emplace_back(partition, seen[partition].size());
+        answers = PutVerdict(partition, batch.value(), writer) && answers;
       }
     }
-    writer->Put<int32_t>(0);
-    return true;
+    for (const auto& [partition, index] : came) {
+      SeenBatch& batch = seen[partition][index];
+      batch.connection = connection;
+      batch.in_request = came.size();
+      batch.timeout_ms = timeout_ms;
+    }
+    writer->Put<int32_t>(std::exchange(throttle_ms, 0));
+    return answers;
   }
 
   bool PutVerdict(int32_t partition, const protocol::DecodedBatch& batch, protocol::Writer* writer) {
     SeenBatch& now = seen[partition].emplace_back();
-    now = {batch.header.producer_id, batch.header.producer_epoch, batch.header.base_sequence, {}};
+    now = {batch.header.producer_id, batch.header.producer_epoch, batch.header.base_sequence, {}, 0, 0, 0};
     ByteReader records(batch.records);
     protocol::RecordView record;
     for (int32_t i = 0; i < batch.header.record_count; ++i) {
@@ -267,8 +312,11 @@ class FakeBroker {
       now.values.emplace_back(AsText(record.value.value_or(ByteSpan{})));
     }
     EXPECT_EQ(records.remaining(), 0u);
+    if (HasAny(now, cut)) return false;
     Step step;
-    if (std::deque<Step>& steps = script[partition]; !steps.empty()) {
+    if (always.contains(partition)) {
+      step.code = always[partition];
+    } else if (std::deque<Step>& steps = script[partition]; !steps.empty()) {
       step = steps.front();
       steps.pop_front();
       if (step.appends) Judge(partition, now);
@@ -293,12 +341,16 @@ class FakeBroker {
     writer->PutNullableString(std::nullopt);
   }
 
+  static bool HasAny(const SeenBatch& batch, const std::set<std::string>& values) {
+    return std::any_of(batch.values.begin(), batch.values.end(),
+                       [&values](const std::string& value) { return values.contains(value); });
+  }
+
   // Kafka's checks, in Kafka's order.
   int16_t Judge(int32_t partition, const SeenBatch& batch) {
     if (batch.values.size() > most_records) return 10;
-    for (const std::string& value : batch.values) {
-      if (refused.contains(value)) return 87;
-    }
+    if (HasAny(batch, refused)) return 87;
+    if (HasAny(batch, poison)) return -1;
     Leader& leader_state = leaders_[partition];
     const bool same = leader_state.producer_id == batch.producer_id;
     if (same && batch.epoch < leader_state.epoch) return 47;

@@ -104,6 +104,86 @@ TEST_F(SenderTest, MoreThanOneRequestCanTakeGoesWithTheNext) {
   EXPECT_LT(MonotonicMs() - begin, 900);
 }
 
+// A partition whose answers take long goes alone and over another connection, until it is in time again.
+TEST_F(SenderTest, ASuspectPartitionHoldsUpNobody) {
+  broker_.topics["topic"] = 3;
+  broker_.script[0] = {{.code = 20}};
+  for (uint32_t key = 0; key < 3; ++key) segment_.AppendKeyed(topic_, key, "first");
+  size_t healthy = 0;
+  EXPECT_TRUE(LiveUntil([&] {
+    if (broker_.seen[0].size() == 1) broker_.stuck = {0};  // from here on it would never be answered
+    if (healthy < 20 && broker_.log[1].size() + broker_.log[2].size() == 2 * (healthy + 1)) {
+      segment_.AppendKeyed(topic_, 1, std::to_string(healthy));
+      segment_.AppendKeyed(topic_, 2, std::to_string(healthy++));
+      RingBell();
+    }
+    if (healthy == 20 && broker_.log[1].size() == 21) broker_.GoOn();
+    return healthy == 20 && IsSettled();
+  }));
+  const SeenBatch& alone = broker_.seen[0].back();
+  EXPECT_EQ(alone.in_request, 1u);
+  EXPECT_NE(alone.connection, broker_.seen[1].back().connection);
+  for (const SeenBatch& other : broker_.seen[1]) EXPECT_EQ(other.connection, broker_.seen[1][0].connection);
+  const size_t before = broker_.seen[0].size();
+  segment_.AppendKeyed(topic_, 0, "in time again");
+  Deliver();
+  EXPECT_EQ(broker_.seen[0].size(), before + 1);
+}
+
+// Alone each: the one that is stuck is served last, so the other two have to go before it.
+TEST_F(SenderTest, SuspectsTakeTurns) {
+  broker_.topics["topic"] = 3;
+  for (int32_t p = 0; p < 3; ++p) broker_.script[p] = {{.code = 20}, {.code = 20}};
+  for (uint32_t key = 0; key < 3; ++key) segment_.AppendKeyed(topic_, key, "value");
+  Deliver();
+  for (int32_t p = 0; p < 3; ++p) {
+    ASSERT_EQ(broker_.seen[p].size(), 3u);
+    EXPECT_EQ(broker_.seen[p][1].in_request, 1u);
+    EXPECT_EQ(broker_.seen[p][2].in_request, 1u);
+  }
+}
+
+TEST_F(SenderTest, TheTimeoutOfASuspectDoubles) {
+  broker_.script[0] = {{.code = 7}, {.code = 7}, {.code = 7}, {.code = 7}};
+  AppendMany(1);
+  Deliver();
+  std::vector<int32_t> timeouts;
+  for (const SeenBatch& batch : broker_.seen[0]) timeouts.push_back(batch.timeout_ms);
+  EXPECT_EQ(timeouts, (std::vector<int32_t>{5000, 10'000, 20'000, 30'000, 30'000}));
+}
+
+TEST_F(SenderTest, AnyPartitionBatchesGoWhereNobodyIsSuspect) {
+  broker_.topics["topic"] = 2;
+  Configure("batching = off\n");
+  broker_.script[0] = {{.code = 20}};
+  int appended = 0;
+  EXPECT_TRUE(LiveUntil([&] {
+    if (appended < 10 && IsSettled()) {
+      segment_.Append(topic_, std::to_string(appended++));
+      RingBell();
+    }
+    if (appended == 1 && broker_.seen[0].size() == 1) broker_.stuck = {0};
+    if (broker_.stuck.contains(0) && broker_.log[1].empty() && appended == 1) {
+      segment_.Append(topic_, std::to_string(appended++));
+      RingBell();
+    }
+    if (broker_.log[1].size() == 1) broker_.GoOn();
+    return appended == 10 && IsSettled();
+  }));
+  EXPECT_EQ(broker_.All().size(), 10u);
+}
+
+// While none but suspects are left they take what comes.
+TEST_F(SenderTest, WhereAllAreSuspectTheyTakeAnyPartitionBatches) {
+  broker_.always[0] = 20;
+  const Values values = AppendMany(1);
+  ASSERT_TRUE(LiveUntil([this] { return broker_.seen[0].size() == 3; }));
+  AppendMany(3, "more");
+  broker_.always.clear();
+  Deliver();
+  EXPECT_EQ(broker_.log[0].size(), 4u);
+}
+
 TEST_F(SenderTest, ATopicThatComesLateGetsWhatWaited) {
   broker_.topics.clear();
   const Values values = AppendMany(50);

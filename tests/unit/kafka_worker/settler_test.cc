@@ -92,14 +92,72 @@ TEST_F(SettlerTest, WhereNothingIsNamedTheRecordIsFound) {
   EXPECT_EQ(Books().DiscardedFor(shm::Discard::kRefused), 3u);
 }
 
-TEST_F(SettlerTest, ACodeThatNobodyKnowsDiscardsUnderItsNameAndLeavesTheSequence) {
+// A code of a later Kafka may come after an append, as UNKNOWN_SERVER_ERROR does.
+TEST_F(SettlerTest, ACodeThatNobodyKnowsSaysNothingOfTheLog) {
+  const Values values = AppendMany(5);
+  broker_.script[0] = {{.code = 999, .appends = true}, {.code = -1}};
+  Deliver();
+  EXPECT_EQ(broker_.log[0], values);
+  EXPECT_EQ(Books().Delivered(), 5u);
+  EXPECT_EQ(Books().PossibleDuplicates(), 0u);
+}
+
+// INVALID_TOPIC_EXCEPTION on a Produce, which nothing makes better.
+TEST_F(SettlerTest, AFinalCodeDiscardsUnderItsNameAndLeavesTheSequence) {
   AppendMany(5, "a");
-  broker_.script[0] = {{.code = 999, .appends = true}};  // although it says so, the log has them
+  broker_.script[0] = {{.code = 17, .appends = true}};  // although it says so, the log has them
   Deliver();
   EXPECT_EQ(Books().DiscardedFor(shm::Discard::kOther), 5u);
   const Values more = AppendMany(5, "b");  // as many, with the sequence of the first five: they were lost
   Deliver();
   EXPECT_EQ(Values(broker_.log[0].begin() + 5, broker_.log[0].end()), more);
+}
+
+TEST_F(SettlerTest, WithoutAuthorizationMessagesWait) {
+  const Values values = AppendMany(5);
+  broker_.script[0] = {{.code = 29}, {.code = 31}, {.code = 29}};
+  Deliver();
+  EXPECT_EQ(broker_.log[0], values);
+}
+
+TEST_F(SettlerTest, AfterTheDeadlineWhatIsNotAuthorizedIsDiscarded) {
+  context_.config.topic_defaults.authorization_deadline_ms = 100;
+  AppendMany(5);
+  broker_.always[0] = 29;
+  Deliver();
+  EXPECT_EQ(Books().DiscardedFor(shm::Discard::kNotAuthorized), 5u);
+  broker_.always.clear();
+  const Values more = AppendMany(5, "more");  // under the same sequence: nothing of it was taken
+  Deliver();
+  EXPECT_EQ(broker_.log[0], more);
+  EXPECT_EQ(broker_.seen[0].back().epoch, 0);
+}
+
+// A parsed answer never closes a connection, not this one either.
+TEST_F(SettlerTest, AnUnsupportedVersionIsNegotiatedAgainOnTheSameConnection) {
+  const Values values = AppendMany(10);
+  broker_.script[0] = {{.code = 35}};
+  ASSERT_TRUE(LiveUntil([this] { return IsSettled(); }));
+  EXPECT_EQ(broker_.log[0], values);
+  EXPECT_EQ(broker_.seen[0][0].connection, broker_.seen[0][1].connection);
+  EXPECT_EQ(broker_.api_versions_requests, broker_.connections + 1);
+}
+
+TEST_F(SettlerTest, ABrokerThatAsksToBeSparedIsSpared) {
+  AppendMany(1);
+  broker_.throttle_ms = 300;
+  int64_t answered_ms = 0;
+  int64_t next_ms = 0;
+  EXPECT_TRUE(LiveUntil([&] {
+    if (answered_ms == 0 && IsSettled()) {
+      answered_ms = MonotonicMs();
+      AppendMany(1, "next");
+      RingBell();
+    }
+    if (broker_.seen[0].size() == 2 && next_ms == 0) next_ms = MonotonicMs();
+    return answered_ms > 0 && IsSettled();
+  }));
+  EXPECT_GE(next_ms - answered_ms, 280);
 }
 
 // A limit that is lowered hits a batch that is in the log already: size is looked at before duplicates.

@@ -19,6 +19,7 @@ std::map<int, Expected> MakeDecided() {
   const auto add = [&decided](std::set<int> codes, InLog in_log, Action action) {
     for (int code : codes) decided[code] = {in_log, action};
   };
+  add({-1}, InLog::kUnknown, Action::kServerError);
   add({0, 46}, InLog::kYes, Action::kDelivered);
   add({3, 5, 6, 7, 13, 20, 56, 74, 75, 100}, InLog::kUnknown, Action::kRetry);
   add({19}, InLog::kNoChange, Action::kRetryBackoffOnly);
@@ -65,7 +66,7 @@ TEST(ErrorCodesTest, EveryCodeIsJudgedAsDecided) {
 TEST(ErrorCodesTest, ActionAndLogGoTogether) {
   for (const ErrorCode& error : kErrorCodes) {
     EXPECT_EQ(error.in_log == InLog::kYes, error.action == Action::kDelivered) << error.name;
-    if (error.action == Action::kRetry) {
+    if (error.action == Action::kRetry || error.action == Action::kServerError) {
       EXPECT_EQ(error.in_log, InLog::kUnknown) << error.name;
     }
     if (error.action == Action::kDiscard || error.action == Action::kRefuseRecords) {

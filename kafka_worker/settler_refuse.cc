@@ -1,0 +1,229 @@
+// The other half of settler.h: answers that are not taken for final at once, refused windows, and
+// sequences that the broker does not take.
+
+#include <algorithm>
+
+#include "common/clock.h"
+#include "common/crash_point.h"
+#include "common/log.h"
+#include "kafka_worker/backoff.h"
+#include "kafka_worker/settler.h"
+#include "kafka_worker/window.h"
+#include "shm/store.h"
+
+namespace dory::kafka {
+namespace {
+
+using protocol::Action;
+using protocol::ErrorCode;
+using protocol::InLog;
+using shm::BatchDescriptor;
+using shm::BatchKind;
+using shm::BatchState;
+
+constexpr uint32_t kLoneCuts = 5;        // in a row: then the batch is the cause
+constexpr uint32_t kNarrowAttempts = 5;  // for each window while the cause is sought
+
+shm::Discard DiscardReasonOf(const ErrorCode& error) {
+  switch (error.action) {
+    case Action::kSplit:
+      return shm::Discard::kTooLarge;
+    case Action::kRefuseRecords:
+      return shm::Discard::kRefused;
+    case Action::kAuthorization:
+      return shm::Discard::kNotAuthorized;
+    default:
+      return shm::Discard::kOther;
+  }
+}
+
+// How many records go before the first one that the broker named; none named: -1.
+int64_t FindFirstNamed(const protocol::ProducePartitionResult& result) {
+  int64_t first = -1;
+  for (const protocol::RecordError& error : result.record_errors) {
+    if (error.batch_index >= 0 && (first < 0 || error.batch_index < first)) first = error.batch_index;
+  }
+  return first;
+}
+
+}  // namespace
+
+// Retried like an unknown outcome; what it does not go away for is narrowed down after the deadline.
+void Settler::OnServerError(const SentBatch& sent, const ErrorCode& error) {
+  Partition& partition = PartitionOf(sent);
+  Trouble& trouble = partition.trouble;
+  const int64_t now = MonotonicMs();
+  if (trouble.server_error_since_ms == 0) trouble.server_error_since_ms = now;
+  const int64_t deadline = sent.topic->config.server_error_deadline_ms;
+  const bool expired = deadline > 0 && now - trouble.server_error_since_ms >= deadline;
+  Retry(sent, true, error.name);
+  const bool enough = trouble.most_records == 0 || partition.failures >= kNarrowAttempts;
+  if (expired && enough) NarrowDown(sent, error.name);
+}
+
+void Settler::OnUnauthorized(const SentBatch& sent, const ErrorCode& error, const PartitionResult& result) {
+  int64_t& since = PartitionOf(sent).trouble.unauthorized_since_ms;
+  const int64_t now = MonotonicMs();
+  if (since == 0) since = now;
+  const int64_t deadline = sent.topic->config.authorization_deadline_ms;
+  if (deadline > 0 && now - since >= deadline) {
+    Refuse(sent, error, result);
+  } else {
+    Retry(sent, false, error.name);
+  }
+}
+
+// Brokers cut the connection without a word where a request is larger than socket.request.max.bytes.
+// It is the batch's doing if it was alone each time, and the broker has taken others' meanwhile.
+bool Settler::IsCutOffForGood(const SentBatch& sent) {
+  Trouble& trouble = PartitionOf(sent).trouble;
+  if (!sent.suspect) return false;
+  if (trouble.lone_cuts == 0 || trouble.cut_by != sent.broker) {
+    trouble.lone_cuts = 0;
+    trouble.cut_by = sent.broker;
+    trouble.acknowledged_before_cuts = cluster_.Acknowledged(sent.broker);
+  }
+  return ++trouble.lone_cuts >= kLoneCuts && cluster_.Acknowledged(sent.broker) > trouble.acknowledged_before_cuts;
+}
+
+// The window can't be got through as it is, and nobody knows whether it is in the log: the half of it
+// goes under the next epoch, counted as possible duplicates, down to the one record that is the cause.
+void Settler::NarrowDown(const SentBatch& sent, std::string_view why) {
+  Trouble& trouble = PartitionOf(sent).trouble;
+  const uint64_t count = memory_.pool.descriptor(sent.batch).word.count;
+  trouble.lone_cuts = 0;
+  LogError("{}/{}: {} messages can't be sent: {}; {}", sent.topic->name, sent.partition, count, why,
+           count > 1 ? "half of them" : "discarded, possibly delivered");
+  if (count > 1) {
+    CountPossibleDuplicates(sent);
+    trouble.most_records = static_cast<uint32_t>(count / 2);
+    StartOver(sent, false);
+    PartitionOf(sent).failures = 0;
+    return;
+  }
+  trouble.most_records = 0;
+  LeaveEpoch(memory_.pool.descriptor(sent.batch), false);
+  SettleDiscarded(sent, shm::Discard::kAmbiguous);
+}
+
+// A broker refuses the window, or a record of it. What an earlier attempt may have left in the log is
+// counted as possible duplicates, and the rest of this goes on as if it had never been sent, under the
+// next epoch: other records under its sequence would be taken for what is there, and be lost.
+void Settler::Refuse(const SentBatch& sent, const ErrorCode& error, const PartitionResult& result) {
+  const BatchDescriptor& batch = memory_.pool.descriptor(sent.batch);
+  if (batch.unknown_outcome != 0) {
+    LogError("{}/{}: {} after an attempt of unknown outcome", sent.topic->name, sent.partition, error.name);
+    CountPossibleDuplicates(sent);
+    StartOver(sent, false);
+    return;
+  }
+  if (error.action == Action::kSplit || error.action == Action::kRefuseRecords) {
+    RefuseNamed(sent, error, result);
+    return;
+  }
+  LogError("{}/{}: {} messages discarded: {} {}", sent.topic->name, sent.partition, uint64_t{batch.word.count},
+           error.name, result.error_message);
+  // Nothing but its name says that an error which no broker should answer has left the log alone.
+  if (error.action == Action::kDiscard) LeaveEpoch(batch, false);
+  SettleDiscarded(sent, DiscardReasonOf(error));
+}
+
+// Less of it is sent, down to the one record that is then discarded.
+void Settler::RefuseNamed(const SentBatch& sent, const ErrorCode& error, const PartitionResult& result) {
+  const uint64_t count = memory_.pool.descriptor(sent.batch).word.count;
+  const int64_t named = FindFirstNamed(result);
+  if (error.action == Action::kRefuseRecords && named > 0 && static_cast<uint64_t>(named) < count) {
+    ShrinkWindow(sent, static_cast<uint64_t>(named));
+    return;
+  }
+  if (error.action == Action::kRefuseRecords && named == 0 && count > 1) {
+    shm::Store(memory_.pool.writable(sent.batch).word,
+               shm::MakeBatchWord(BatchState::kSent, memory_.pool.descriptor(sent.batch).word.first, 1));
+    DORY_CRASH_POINT("C9.named");
+  } else if (count > 1) {
+    ShrinkWindow(sent, count / 2);
+    return;
+  }
+  LogError("{}/{}: a message discarded: {} {}", sent.topic->name, sent.partition, error.name,
+           result.error_message);
+  SettleDiscarded(sent, DiscardReasonOf(error));
+}
+
+// Nothing of what is left can be told apart any more.
+void Settler::DiscardCorrupt(const SentBatch& sent) {
+  BatchDescriptor& batch = memory_.pool.writable(sent.batch);
+  const uint64_t left = batch.commit.count - batch.word.first;
+  LogError("{}/{}: {} messages discarded: their crc does not hold", sent.topic->name, sent.partition, left);
+  shm::Store(batch.word, shm::MakeBatchWord(BatchState::kSent, batch.word.first, left));
+  DORY_CRASH_POINT("C9.corrupt");
+  SettleDiscarded(sent, shm::Discard::kCorrupt);
+}
+
+// The same base sequence with fewer records: nothing of the window is in the log.
+void Settler::ShrinkWindow(const SentBatch& sent, uint64_t count) {
+  BatchDescriptor& batch = memory_.pool.writable(sent.batch);
+  if (!BatchHolds(memory_.pool, sent.batch)) {
+    DiscardCorrupt(sent);
+    return;
+  }
+  shm::Store(batch.word, shm::MakeBatchWord(BatchState::kSent, batch.word.first, count));
+  DORY_CRASH_POINT("C9.halved");
+  PartitionOf(sent).state = Partition::State::kRetry;
+  topics_.MarkDirty(*sent.topic);
+}
+
+void Settler::CountPossibleDuplicates(const SentBatch& sent) {
+  BatchDescriptor& batch = memory_.pool.writable(sent.batch);
+  if (batch.unknown_outcome == 0) return;
+  shm::KafkaTopicRow& books = memory_.books[batch.topic_row];
+  shm::Store(books.possible_duplicates, shm::Load(books.possible_duplicates) + batch.word.count);
+  DORY_CRASH_POINT("C9.duplicates");  // a start finds it unknown again: rather counted twice than not at all
+  shm::Store(batch.unknown_outcome, 0);
+  DORY_CRASH_POINT("C9.known");
+  LogError("{}/{}: {} messages are possible duplicates", sent.topic->name, sent.partition,
+           uint64_t{batch.word.count});
+}
+
+// The broker does not take this sequence. Where the batch is surely not in the log it goes again under
+// the next epoch, from sequence 0; where that is not sure, it is a possible duplicate first.
+void Settler::ResetSequence(BrokerConnection& connection, const SentBatch& sent, const ErrorCode& error) {
+  const BatchDescriptor& batch = memory_.pool.descriptor(sent.batch);
+  const bool fenced = error.action == Action::kFenced;
+  const bool offers_3 = connection.VersionOf(protocol::Api::kInitProducerId).value_or(0) >= 3;
+  const InLog in_log = fenced ? InLog::kUnknown
+                              : protocol::JudgeSequenceError(error.code, batch.unknown_outcome == 0, offers_3);
+  LogError("{}/{}: {} at sequence {} of epoch {}; {}", sent.topic->name, sent.partition, error.name,
+           batch.base_sequence, batch.epoch, fenced ? "a new producer id" : "the next epoch");
+  if (in_log == InLog::kUnknown) CountPossibleDuplicates(sent);
+  StartOver(sent, fenced);
+}
+
+// What comes next in the batch's partition begins at sequence 0: of the next epoch, or of the next id.
+void Settler::LeaveEpoch(const BatchDescriptor& batch, bool new_producer_id) {
+  shm::SequenceWord next{0, static_cast<int16_t>(batch.epoch + 1), batch.producer_index};
+  if (new_producer_id || batch.epoch == INT16_MAX) {
+    cluster_.RenewProducerId(batch.producer_index);
+    next = shm::kNoSequence;
+  }
+  shm::Store(memory_.partitions->rows[batch.partition_row].sequence, next);
+  DORY_CRASH_POINT("C9.epoch");
+}
+
+// SENT to PINNED: the window has no sequence any more, and its batch stands first again. It keeps its
+// partition: younger batches of its kind may have gone to others meanwhile.
+void Settler::StartOver(const SentBatch& sent, bool new_producer_id) {
+  BatchDescriptor& batch = memory_.pool.writable(sent.batch);
+  LeaveEpoch(batch, new_producer_id);
+  shm::Store(batch.word, shm::MakeBatchWord(BatchState::kPinned, batch.word.first, 0));
+  DORY_CRASH_POINT("C9.pinned");
+  Partition& partition = PartitionOf(sent);
+  BatchQueue& queue = batch.kind == BatchKind::kKey ? partition.keyed : partition.pinned;
+  queue.insert(queue.begin(), sent.batch);
+  partition.state = Partition::State::kIdle;
+  partition.batch = shm::kNoIndex;
+  ++partition.failures;
+  partition.not_before_ms = MonotonicMs() + ChooseDelayMs(kPartitionBackoff, partition.failures, random_());
+  topics_.MarkDirtyAt(*sent.topic, partition.not_before_ms);
+}
+
+}  // namespace dory::kafka
