@@ -58,7 +58,8 @@ def children_of(pid):
 class Dory:
     """One instance with its folder, socket and segment."""
 
-    def __init__(self, brokers, buffer="ring_size = 16M\npool_size = 64M\n", more="", wrapper=()):
+    def __init__(self, brokers, buffer="ring_size = 16M\npool_size = 64M\n", more="", wrapper=(),
+                 input_options=""):
         self.folder = tempfile.mkdtemp(prefix="dory-test-")
         self.instance = "test-%d-%s" % (os.getpid(), os.path.basename(self.folder)[-6:])
         self.socket = os.path.join(self.folder, "input")
@@ -68,10 +69,11 @@ class Dory:
         self.wrapper = list(wrapper)
         with open(self.config, "w") as f:
             f.write("[dory]\ninstance = %s\nrun_dir = %s/run\n[buffer]\n%s"
-                    "[input:datagram]\ntype = unix_datagram\npath = %s\n"
+                    "[input:datagram]\ntype = unix_datagram\npath = %s\n%s"
                     "[http]\nlisten = off\n"
                     "[kafka]\nbrokers = %s\ntopic_autocreate = yes\n%s"
-                    % (self.instance, self.folder, buffer, self.socket, brokers, more))
+                    % (self.instance, self.folder, buffer, self.socket, input_options, brokers,
+                       more))
 
         self.senders = []
 

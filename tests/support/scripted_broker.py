@@ -1,0 +1,421 @@
+"""A broker that plays what a test scripts, for what no real one does on demand: error codes by
+partition, cut connections, answers that never come or are no answers, forgotten producer ids.
+
+Without a script it is an idempotent leader as Kafka's are, and stricter: what a real broker would
+refuse or put up with (a wrong crc, count, offset, timestamp; a partition twice in a request) goes
+to `complaints`, which every test expects to be empty. It speaks for itself: nothing here is shared
+with the daemon. A connection is served as Kafka serves it: one request at a time, in order;
+`events` has what came and what was answered, in the order in which it did.
+
+    with ScriptedBroker({"t": 4}) as broker:
+        broker.script("t", 0, Step(code=7), Step(cuts=True))
+        ...
+        broker.log[("t", 0)]        values, in order
+"""
+
+import collections
+import dataclasses
+import queue
+import socket
+import struct
+import threading
+import time
+
+PRODUCE, METADATA, API_VERSIONS, INIT_PRODUCER_ID = 0, 3, 18, 22
+REMEMBERED_BATCHES = 5
+SEQUENCES = 1 << 31
+
+
+@dataclasses.dataclass
+class Step:
+    """What happens to one batch of a partition instead of what would."""
+    code: int = 0
+    appends: bool = False       # before it answers
+    cuts: bool = False          # the connection, instead of answering
+    names: tuple = ()           # records that are refused, by their place in the batch
+    gate: object = None         # a threading.Event: the answer waits for it
+    garbage: bool = False       # an answer that can't be parsed
+
+
+@dataclasses.dataclass
+class Event:
+    kind: str                   # request, answer, cut
+    connection: int
+    request: int                # the nth Produce
+    partitions: frozenset       # of (topic, partition)
+
+
+Batch = collections.namedtuple("Batch", "producer epoch sequence values keys")
+
+
+def make_crc_table():
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
+        table.append(byte)
+    return table
+
+
+CRC_TABLE = make_crc_table()
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ CRC_TABLE[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFFFFFF
+
+
+class Reader:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, size):
+        if size < 0 or self.at + size > len(self.data):
+            raise ValueError("cut short")
+        self.at += size
+        return self.data[self.at - size:self.at]
+
+    def number(self, form):
+        return struct.unpack(">" + form, self.take(struct.calcsize(form)))[0]
+
+    def varint(self):
+        value = shift = 0
+        while True:
+            byte = self.number("B")
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value >> 1 ^ -(value & 1)
+
+    def text(self):
+        size = self.number("h")
+        return None if size < 0 else self.take(size).decode()
+
+    def nullable(self):
+        size = self.varint()
+        return None if size < 0 else self.take(size)
+
+    def left(self):
+        return len(self.data) - self.at
+
+
+def text(value):
+    if value is None:
+        return struct.pack(">h", -1)
+    return struct.pack(">h", len(value)) + value.encode()
+
+
+def array(elements):
+    return struct.pack(">i", len(elements)) + b"".join(elements)
+
+
+def decode_record(reader, index, timestamps):
+    record = Reader(reader.take(reader.varint()))
+    if record.number("b") != 0:
+        raise ValueError("record attributes")
+    timestamps.append(record.varint())
+    if record.varint() != index:
+        raise ValueError("offset delta of record %d" % index)
+    key, value = record.nullable(), record.nullable()
+    for _ in range(record.varint()):
+        record.take(record.varint())
+        record.nullable()
+    if record.left():
+        raise ValueError("bytes behind record %d" % index)
+    return key, value
+
+
+def decode_batch(data):
+    """The batch, or ValueError with what is wrong."""
+    reader = Reader(data)
+    base_offset, length = reader.number("q"), reader.number("i")
+    if base_offset != 0 or length != reader.left():
+        raise ValueError("base offset %d, length %d of %d" % (base_offset, length, reader.left()))
+    reader.number("i")      # leader epoch
+    magic, crc = reader.number("b"), reader.number("I")
+    if magic != 2 or crc != crc32c(data[reader.at:]):
+        raise ValueError("magic %d, or the crc" % magic)
+    attributes, last_delta = reader.number("h"), reader.number("i")
+    base_timestamp, max_timestamp = reader.number("q"), reader.number("q")
+    producer, epoch = reader.number("q"), reader.number("h")
+    sequence, count = reader.number("i"), reader.number("i")
+    timestamps = []
+    records = [decode_record(reader, i, timestamps) for i in range(count)]
+    if attributes or count < 1 or last_delta != count - 1 or reader.left():
+        raise ValueError("attributes %d, last delta %d of %d" % (attributes, last_delta, count))
+    if max_timestamp != base_timestamp + max(timestamps):
+        raise ValueError("max timestamp")
+    return Batch(producer, epoch, sequence, [r[1] for r in records], [r[0] for r in records])
+
+
+class ProducerState:
+    """What a leader knows of one producer id in one partition."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+        self.batches = collections.deque(maxlen=REMEMBERED_BATCHES)     # (sequence, count, offset)
+
+    def next_sequence(self):
+        sequence, count, _offset = self.batches[-1]
+        return (sequence + count) % SEQUENCES
+
+
+class Connection:
+    def __init__(self, broker, number, plain):
+        self.broker, self.number, self.socket = broker, number, plain
+        self.requests = queue.Queue()
+        self.open = True
+        for work in (self.read, self.serve):
+            broker.spawn(work)
+
+    def read(self):
+        stream = self.socket.makefile("rb")
+        try:
+            while True:
+                size = stream.read(4)
+                frame = stream.read(struct.unpack(">i", size)[0]) if len(size) == 4 else b""
+                if not frame:
+                    break
+                self.requests.put((frame, self.broker.note_request(self, frame)))
+        except OSError:
+            pass
+        self.open = False
+        self.requests.put(None)
+
+    def serve(self):
+        while True:
+            request = self.requests.get()
+            if request is None:
+                break
+            answer = self.broker.answer(self, *request)
+            if answer is None:
+                break
+            try:
+                self.socket.sendall(struct.pack(">i", len(answer)) + answer)
+            except OSError:
+                break
+        self.close()
+
+    def close(self):
+        self.open = False
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.socket.close()
+
+
+class ScriptedBroker:
+    def __init__(self, topics):
+        self.topics = dict(topics)          # name -> number of partitions; others are unknown
+        self.topic_errors = {}              # name -> code, in Metadata
+        self.log = collections.defaultdict(list)        # (topic, partition) -> values
+        self.seen = collections.defaultdict(list)       # likewise, every Batch that came
+        self.rules = {}                     # likewise, a function of a Batch: a Step, or None
+        self.events = []
+        self.complaints = []
+        self.offered_init_producer_id = 1
+        self.throttle_ms = 0                # told with every Produce answer
+        self.scripts = collections.defaultdict(collections.deque)
+        self.producers = {}                 # (topic, partition, producer id) -> ProducerState
+        self.next_producer_id = 7000
+        self.produces = 0
+        self.connections = []
+        self.lock = threading.RLock()
+        self.threads = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.address = "127.0.0.1:%d" % self.port
+
+    def __enter__(self):
+        self.spawn(self.accept)
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        """Ends every thread; gates that nobody opened are no obstacle."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for connection in self.connections:
+            connection.close()
+        for thread in self.threads:
+            thread.join()
+
+    def spawn(self, work):
+        self.threads.append(threading.Thread(target=work, daemon=True))
+        self.threads[-1].start()
+
+    def accept(self):
+        try:
+            while True:
+                plain = self.listener.accept()[0]
+                self.connections.append(Connection(self, len(self.connections), plain))
+        except OSError:
+            pass
+
+    # ---- what a test sets and asks -----------------------------------------------------------
+
+    def script(self, topic, partition, *steps):
+        """For the next batches of that partition; behind them it is as Kafka is."""
+        with self.lock:
+            self.scripts[topic, partition].extend(steps)
+
+    def forget_producers(self):
+        with self.lock:
+            self.producers.clear()
+
+    def values(self, topic):
+        """Everything in the logs of the topic."""
+        with self.lock:
+            return [value for key in sorted(self.log) if key[0] == topic for value in self.log[key]]
+
+    # ---- requests ----------------------------------------------------------------------------
+
+    def note_request(self, connection, frame):
+        """When it comes, however long it waits to be served. The number of a Produce."""
+        reader = Reader(frame)
+        api, version = reader.number("h"), reader.number("h")
+        reader.number("i")
+        reader.text()
+        if api != PRODUCE:
+            return None
+        partitions = [key for key, _ in self.read_produce(reader, version)]
+        with self.lock:
+            self.produces += 1
+            if len(set(partitions)) != len(partitions) or not partitions:
+                self.complaints.append("partitions of a request: %s" % partitions)
+            self.events.append(Event("request", connection.number, self.produces,
+                                     frozenset(partitions)))
+            return self.produces
+
+    def note(self, kind, connection, number, partitions):
+        self.events.append(Event(kind, connection.number, number, frozenset(partitions)))
+
+    def read_produce(self, reader, version):
+        """[((topic, partition), bytes of its batch)]"""
+        reader.text()
+        acks, timeout_ms = reader.number("h"), reader.number("i")
+        if acks != -1 or timeout_ms <= 0 or not 3 <= version <= 8:
+            self.complaints.append("acks %d, timeout %d" % (acks, timeout_ms))
+        found = []
+        for _ in range(reader.number("i")):
+            topic = reader.text()
+            for _ in range(reader.number("i")):
+                partition = reader.number("i")
+                found.append(((topic, partition), reader.take(reader.number("i"))))
+        if reader.left():
+            self.complaints.append("%d bytes behind a Produce" % reader.left())
+        return found
+
+    def answer(self, connection, frame, number):
+        """The answer's bytes; None: the connection is cut."""
+        reader = Reader(frame)
+        api, version, correlation = reader.number("h"), reader.number("h"), reader.take(4)
+        reader.text()
+        if api == API_VERSIONS:
+            return correlation + self.answer_api_versions(version)
+        if api == METADATA:
+            with self.lock:
+                return correlation + self.answer_metadata(reader)
+        if api == INIT_PRODUCER_ID:
+            with self.lock:
+                self.next_producer_id += 1
+                return correlation + struct.pack(">ihqh", 0, 0, self.next_producer_id, 0)
+        body = self.answer_produce(connection, self.read_produce(reader, version), number)
+        return None if body is None else correlation + body
+
+    def answer_api_versions(self, version):
+        offered = [(PRODUCE, 3, 8), (METADATA, 1, 1), (API_VERSIONS, 0, 3),
+                   (INIT_PRODUCER_ID, 0, self.offered_init_producer_id)]
+        if version < 3:
+            return struct.pack(">h", 0) + array([struct.pack(">hhh", *o) for o in offered])
+        rows = b"".join(struct.pack(">hhhb", *o, 0) for o in offered)
+        return struct.pack(">hb", 0, len(offered) + 1) + rows + struct.pack(">ib", 0, 0)
+
+    def answer_metadata(self, reader):
+        broker = struct.pack(">i", 1) + text("127.0.0.1") + struct.pack(">i", self.port)
+        broker += text(None)
+        topics = []
+        for _ in range(reader.number("i")):
+            name = reader.text()
+            code = self.topic_errors.get(name, 0 if name in self.topics else 3)
+            count = 0 if code else self.topics[name]
+            partitions = [struct.pack(">hiiiiii", 0, p, 1, 1, 1, 1, 1) for p in range(count)]
+            topics.append(struct.pack(">h", code) + text(name) + b"\0" + array(partitions))
+        return array([broker]) + struct.pack(">i", 1) + array(topics)
+
+    # ---- Produce -----------------------------------------------------------------------------
+
+    def answer_produce(self, connection, batches, number):
+        keys = [key for key, _ in batches]
+        with self.lock:
+            steps = [(key, *self.judge(key, data)) for key, data in batches]
+        for _key, step, _offset in steps:
+            while step.gate and connection.open and not step.gate.wait(0.02):
+                pass
+        with self.lock:
+            if not connection.open or any(step.cuts for _, step, _ in steps):
+                self.note("cut", connection, number, keys)
+                return None
+            self.note("answer", connection, number, keys)
+            if any(step.garbage for _, step, _ in steps):
+                return b"\x7f\xff\xff\xff"
+            return array([text(key[0]) + array([self.result(key[1], step, offset)])
+                          for key, step, offset in steps]) + struct.pack(">i", self.throttle_ms)
+
+    @staticmethod
+    def result(partition, step, offset):
+        errors = [struct.pack(">i", index) + text("refused by the script") for index in step.names]
+        head = struct.pack(">ihqqq", partition, step.code, offset, -1, 0)
+        return head + array(errors) + text(None)
+
+    def judge(self, key, data):
+        """(Step, base offset) of a batch."""
+        try:
+            batch = decode_batch(data)
+        except (ValueError, struct.error) as error:
+            self.complaints.append("%s: %s" % (key, error))
+            return Step(code=2), -1
+        self.seen[key].append(batch)
+        step = self.scripts[key].popleft() if self.scripts[key] else None
+        if step is None and key in self.rules:
+            step = self.rules[key](batch)
+        if step is None:
+            code, offset = self.append(key, batch)
+            return Step(code=code), offset
+        offset = -1
+        if step.appends or (step.code == 0 and not step.cuts):
+            offset = self.append(key, batch)[1]
+        return step, offset
+
+    def append(self, key, batch):
+        """Kafka's checks of the sequence, and the append; (code, base offset)."""
+        state = self.producers.get((*key, batch.producer))
+        if state is None or batch.epoch > state.epoch:
+            if batch.sequence != 0:
+                return 45, -1
+            state = self.producers[(*key, batch.producer)] = ProducerState(batch.epoch)
+        elif batch.epoch < state.epoch:
+            return 47, -1
+        else:
+            for sequence, count, offset in state.batches:
+                if (sequence, count) == (batch.sequence, len(batch.values)):
+                    return 0, offset
+            if batch.sequence != state.next_sequence():
+                return 45, -1
+        offset = len(self.log[key])
+        state.batches.append((batch.sequence, len(batch.values), offset))
+        self.log[key].extend(batch.values)
+        return 0, offset
+
+
+def wait_for(what, look, seconds=60):
+    end = time.monotonic() + seconds
+    while not look():
+        if time.monotonic() > end:
+            raise AssertionError("%s: waited %d s in vain" % (what, seconds))
+        time.sleep(0.01)
