@@ -5,6 +5,7 @@
 #                        (KAFKA=host:port for a real one)
 #   make check           installs what the tests need and runs them (at most 35 minutes on two cores)
 #   make check-more      what else must not rot (at most 40 minutes)
+#   make check-kafka     the long form on real Kafka of all versions (at most an hour)
 #   make unit            the unit tests alone
 #   make soak            the storm of kills for HOURS=1, on real Kafka; never part of a check
 #   make bench           figures beside a bare sink in the same run; never part of a check
@@ -75,7 +76,7 @@ BENCH_PROGRAMS := $(patsubst bench/%.cc,%,$(wildcard bench/*.cc))
 UNIT_SOURCES := $(wildcard tests/unit/*/*_test.cc tests/unit/*/*/*_test.cc)
 UNIT_OBJECTS := $(UNIT_SOURCES:%.cc=$(OBJ)/%.o)
 
-.PHONY: all support bench-programs unit check check-more demo soak bench deps deps-check lint clean docs docs-check
+.PHONY: all support bench-programs unit check check-more check-kafka demo soak bench deps deps-check lint clean docs docs-check
 all: $(PROGRAMS:%=$(BIN)/%)
 support: $(SUPPORT_PROGRAMS:%=$(BIN)/%)
 bench-programs: $(BENCH_PROGRAMS:%=$(BIN)/%)
@@ -164,7 +165,7 @@ demo:
 	@packaging/install-packages build demo
 	@MAKE="$(MAKE)" tests/support/demo
 
-check check-more: deps-check
+check check-more check-kafka: deps-check
 	@tests/run $@
 
 soak: deps-check

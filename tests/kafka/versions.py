@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+"""The main job, and what brokers refuse, on real Kafka of several versions, one broker each.
+
+    tests/kafka/versions.py [VERSION...] [--tests TEST,...] [--scale F]
+
+The versions are 2.8.2, 3.9.1 and 4.3.0 by default. Every test ends with what an independent
+consumer finds and with books that balance. --scale multiplies the numbers of messages.
+"""
+
+import argparse
+import os
+import random
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+from kafka import kafka_cluster  # noqa: E402
+from kafka.three_brokers import free_port, new_topic, settle_accounts  # noqa: E402
+from support import harness  # noqa: E402
+from support.harness import SUPPORT, Dory, Senders, check, wait_until  # noqa: E402
+
+VERSIONS = ["2.8.2", "3.9.1", "4.3.0"]
+CREATE_TOPICS = 19
+HOUR_MS = 3_600_000
+# The kernel holds a datagram in one piece, of 4 MiB and some KiB at most.
+LARGE = 4_100_000
+TOO_LARGE_TO_SEND = 5 << 20
+# Where net.core.wmem_max is small, only root may send that; else a topic has a lower limit.
+LESS_LARGE, LOWER_LIMIT = 200_000, "100000"
+
+
+def text(value):
+    return struct.pack(">h", len(value)) + value.encode()
+
+
+def create_topic(cluster, name, partitions, **config):
+    """CreateTopics version 2, which all these versions speak; '_' in a name stands for '.'."""
+    settings = b"".join(text(key.replace("_", ".")) + text(value) for key, value in config.items())
+    body = struct.pack(">hhi", CREATE_TOPICS, 2, 1) + text("test")
+    body += struct.pack(">i", 1) + text(name) + struct.pack(">ihi", partitions, 1, 0)
+    body += struct.pack(">i", len(config)) + settings + struct.pack(">ib", 30000, 0)
+    host, port = cluster.bootstrap.split(":")
+    with socket.create_connection((host, int(port)), 30) as connection:
+        connection.sendall(struct.pack(">i", len(body)) + body)
+        size = struct.unpack(">i", connection.recv(4, socket.MSG_WAITALL))[0]
+        answer = connection.recv(size, socket.MSG_WAITALL)
+    code = struct.unpack(">h", answer[14 + len(name):16 + len(name)])[0]
+    check(code == 0, "CreateTopics: %d" % code)
+
+
+def encode(topic, key, value, timestamp_ms=None):
+    """An AnyPartition message; a key of size 0 is none."""
+    now = int(time.time() * 1000)
+    body = struct.pack(">hhhh", 256, 0, 0, len(topic)) + topic.encode()
+    body += struct.pack(">qi", now if timestamp_ms is None else timestamp_ms, len(key)) + key
+    body += struct.pack(">i", len(value)) + value
+    return struct.pack(">i", len(body) + 4) + body
+
+
+def send(dory, messages):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+        client.connect(dory.socket)
+        for message in messages:
+            client.send(message)
+
+
+def read_values(cluster, topic):
+    """What kcat finds, by partition and in order."""
+    done = subprocess.run(["kcat", "-C", "-b", cluster.bootstrap, "-t", topic, "-o", "beginning",
+                           "-e", "-q", "-f", "%p %s\n"],
+                          stdout=subprocess.PIPE, check=True, text=True, timeout=60)
+    found = {}
+    for line in done.stdout.splitlines():
+        partition, value = line.split(" ", 1)
+        found.setdefault(int(partition), []).append(value)
+    return found
+
+
+def expect_exactly(cluster, dory, topic, good, discarded):
+    """The good ones arrived, once and in order by partition; the others are discarded, so named."""
+    sent = len(good) + sum(discarded.values())
+    wait_until(lambda: dory.books()["received"] == sent, "%d received" % sent)
+    books = dory.wait_delivered()
+    by_reason = {reason: n for reason, n in dory.status()["discarded_by"].items() if n}
+    check(by_reason == discarded, "discarded: %s; %s" % (by_reason, books))
+    found = read_values(cluster, topic)
+    place = {value: i for i, value in enumerate(good)}
+    arrived = [value for values in found.values() for value in values]
+    check(sorted(arrived, key=place.get) == good, "%d of %d arrived" % (len(arrived), len(good)))
+    for values in found.values():
+        places = [place[value] for value in values]
+        check(places == sorted(places), "out of order")
+    check(books["delivered"] == len(good), "delivered: %s" % books)
+    check(books["possible_duplicates"] == 0, "possible duplicates: %s" % books)
+    check(dory.count_buffer("--live") == 0, "something is counted as buffered")
+    return "received %d, arrived %d, discarded %s" % (books["received"], len(arrived), by_reason)
+
+
+def main_job(cluster, scale):
+    """Two senders, both kinds of messages: once and in order."""
+    with Dory(cluster.bootstrap) as dory:
+        dory.start()
+        senders = Senders(dory, new_topic("plain"), 2, int(15_000 * scale), blocking=True)
+        return settle_accounts(cluster, dory, senders, senders.wait())
+
+
+def deaths(cluster, scale):
+    """Workers killed under load, and a broker that stands still for a while."""
+    kills = max(3, int(6 * scale))
+    done = {"dory-intake": 0, "dory-kafka": 0}
+    with Dory(cluster.bootstrap) as dory:
+        dory.start()
+        senders = Senders(dory, new_topic("deaths"), 2, 0, rate=3000)
+        for i in range(kills):
+            time.sleep(random.uniform(0.1, 0.6))
+            if i == kills // 3:
+                cluster.pause(0)
+            if i == 2 * kills // 3:
+                cluster.resume(0)
+            name = random.choice(sorted(done))
+            done[name] += dory.kill_worker(name)
+        accounts = settle_accounts(cluster, dory, senders, senders.stop())
+        return "%s; kills: %s" % (accounts, done)
+
+
+def one_large_message(cluster, scale):
+    """One above message.max.bytes among small ones: it alone is discarded."""
+    count = int(1000 * scale)
+    topic = new_topic("large")
+    with open("/proc/sys/net/core/wmem_max", encoding="ascii") as file:
+        large = os.geteuid() == 0 or int(file.read()) > LARGE
+    create_topic(cluster, topic, 2, **({} if large else {"max_message_bytes": LOWER_LIMIT}))
+    with Dory(cluster.bootstrap, input_options="max_message_size = 6M\n") as dory:
+        dory.start()
+        good = ["small-%d" % i for i in range(count)]
+        half = [encode(topic, b"", value.encode()) for value in good]
+        send(dory, half[:count // 2])
+        refused = send_large(dory, topic, TOO_LARGE_TO_SEND)
+        check(refused.returncode == 1 and "datagram" in refused.stderr, refused.stderr)
+        size = LARGE if large else LESS_LARGE
+        sent = send_large(dory, topic, size)
+        check(sent.returncode == 0, sent.stderr)
+        send(dory, half[count // 2:])
+        return "%s; it had %d bytes" % (
+            expect_exactly(cluster, dory, topic, good, {"too_large": 1}), size)
+
+
+def send_large(dory, topic, size):
+    return subprocess.run([os.path.join(SUPPORT, "to_dory"), "--socket-path", dory.socket,
+                           "--topic", topic, "--stdin"], input="x" * size, text=True,
+                          stderr=subprocess.PIPE, check=False, timeout=60)
+
+
+def records_without_a_key(cluster, scale):
+    """A compacted topic takes none without a key: record_errors names them, exactly they go."""
+    topic = new_topic("compacted")
+    create_topic(cluster, topic, 2, cleanup_policy="compact")
+    return refused_records(cluster, topic, scale, "keyless",
+                           lambda i, bad: encode(topic, b"" if bad else b"k%d" % i, b"%d" % i))
+
+
+def records_of_tomorrow(cluster, scale):
+    """A topic that bounds timestamps takes none from tomorrow."""
+    topic = new_topic("tomorrow")
+    old = cluster.state["version"].startswith("2.")
+    name = "message_timestamp_difference_max_ms" if old else "message_timestamp_after_max_ms"
+    create_topic(cluster, topic, 2, **{name: str(HOUR_MS)})
+    now = int(time.time() * 1000)
+    return refused_records(cluster, topic, scale, "from tomorrow",
+                           lambda i, bad: encode(topic, b"", b"%d" % i,
+                                                 now + (24 * HOUR_MS if bad else 0)))
+
+
+def refused_records(cluster, topic, scale, what, make):
+    count = int(1000 * scale)
+    bad = set(range(3, count, 41)) | {0, count - 1} | set(range(100, 105))
+    with Dory(cluster.bootstrap) as dory:
+        dory.start()
+        send(dory, [make(i, i in bad) for i in range(count)])
+        good = [str(i) for i in range(count) if i not in bad]
+        return "%s: %s" % (what, expect_exactly(cluster, dory, topic, good, {"refused": len(bad)}))
+
+
+TESTS = [main_job, deaths, one_large_message, records_without_a_key, records_of_tomorrow]
+
+
+def on(version, test):
+    def run(cluster, scale):
+        return test(cluster, scale)
+    run.__name__ = "%s on %s" % (test.__name__, version)
+    return run
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("versions", nargs="*", metavar="VERSION")
+    parser.add_argument("--tests", default=",".join(t.__name__ for t in TESTS))
+    parser.add_argument("--scale", type=float, default=1.0)
+    args = parser.parse_args()
+    status = 0
+    for version in args.versions or VERSIONS:
+        chosen = [on(version, t) for t in TESTS if t.__name__ in args.tests.split(",")]
+        with tempfile.TemporaryDirectory(prefix="dory-kafka-") as folder, \
+                kafka_cluster.Cluster(version, folder, 1, free_port(1)) as cluster:
+            status |= harness.run_tests(chosen, cluster, args.scale)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
