@@ -100,7 +100,8 @@ $(SUPPORT_PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/tests/support/%.o $(CLIENT_OBJE
 $(SUPPORT_PROGRAMS:%=$(BIN)/%): LIBS += -lrdkafka
 # It forks for each kill: what makes a fork dear stays out of it.
 $(BIN)/intake_sweep: $(filter-out %/worker_context.o %/control_link.o %.pb.o %/intake_worker.o, \
-                       $(OBJ)/tests/crash/intake_sweep.o $(INTAKE_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS))
+                       $(OBJ)/tests/crash/intake_sweep.o $(OBJ)/tests/crash/sweep_jobs.o $(INTAKE_OBJECTS) \
+                       $(SHM_OBJECTS) $(COMMON_OBJECTS))
 $(BENCH_PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/bench/%.o $(CLIENT_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
 $(BIN)/acknowledging_broker: $(call objects_of,kafka_worker/protocol)
 

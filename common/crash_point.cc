@@ -11,6 +11,12 @@
 #include <cstring>
 #include <string>
 
+// The linker's names for the ends of the section that DORY_CRASH_POINT fills.
+extern "C" {
+extern const dory::CrashPoint __start_crash_points[] __attribute__((weak));
+extern const dory::CrashPoint __stop_crash_points[] __attribute__((weak));
+}
+
 namespace dory {
 namespace {
 
@@ -40,6 +46,7 @@ Plan ReadPlan() {
 
 Plan plan = ReadPlan();
 bool enabled = true;
+void (*observe)(const CrashPoint& point) = nullptr;
 
 }  // namespace
 
@@ -55,18 +62,23 @@ void ArmCrashPoint(unsigned long passage) {
 
 unsigned long CountCrashPoints() { return plan.passed; }
 
+std::span<const CrashPoint> ListCrashPoints() { return {__start_crash_points, __stop_crash_points}; }
+
+void ObserveCrashPoints(void (*observer)(const CrashPoint& point)) { observe = observer; }
+
 bool IsMutant(const char* name) {
   const char* const mutant = std::getenv("DORY_MUTANT");
   return mutant != nullptr && std::strcmp(mutant, name) == 0;
 }
 
-void PassCrashPoint(const char* name) {
+void PassCrashPoint(const CrashPoint& point) {
+  if (observe != nullptr) observe(point);
   if (!enabled) return;
   if (plan.count_fd >= 0) {
-    const std::string line = std::string(name) + "\n";
+    const std::string line = std::string(point.name) + "\n";
     if (::write(plan.count_fd, line.data(), line.size()) < 0) std::abort();
   }
-  if (!plan.name.empty() && plan.name != name) return;
+  if (!plan.name.empty() && plan.name != point.name) return;
   if (++plan.passed == plan.at) ::kill(::getpid(), SIGKILL);
 }
 

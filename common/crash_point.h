@@ -12,8 +12,16 @@
 #pragma once
 
 #ifdef DORY_CRASH_POINTS
+#include <span>
+
 namespace dory {
-void PassCrashPoint(const char* name);
+
+struct CrashPoint {
+  const char* name;
+  const char* file;
+};
+
+void PassCrashPoint(const CrashPoint& point);
 void SetCrashGeneration(unsigned long long generation);
 
 // The process ends at the Nth passage from now on of any point (0: never), whatever the environment says.
@@ -21,9 +29,19 @@ void ArmCrashPoint(unsigned long passage);
 // Passages since ArmCrashPoint.
 unsigned long CountCrashPoints();
 
+// Those of all objects that this program was linked from, passed or not.
+std::span<const CrashPoint> ListCrashPoints();
+// Called at each passage, before it may be the last.
+void ObserveCrashPoints(void (*observer)(const CrashPoint& point));
+
 bool IsMutant(const char* name);
+
 }  // namespace dory
-#define DORY_CRASH_POINT(name) ::dory::PassCrashPoint(name)
+#define DORY_CRASH_POINT(name)                                                                        \
+  do {                                                                                                \
+    static ::dory::CrashPoint dory_point __attribute__((section("crash_points"), used)) = {name, __FILE__}; \
+    ::dory::PassCrashPoint(dory_point);                                                               \
+  } while (false)
 #define DORY_IS_MUTANT(name) ::dory::IsMutant(name)
 #else
 #define DORY_CRASH_POINT(name) static_cast<void>(0)

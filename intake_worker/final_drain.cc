@@ -54,7 +54,9 @@ class FinalDrain {
 }  // namespace
 
 void DrainFinally(IntakeLane& lane, std::span<const InputSocket> sockets, int64_t room_limit_ms) {
-  for (const InputSocket& socket : sockets) ::shutdown(socket.fd, SHUT_RD);
+  if (!DORY_IS_MUTANT("final drain without SHUT_RD")) {
+    for (const InputSocket& socket : sockets) ::shutdown(socket.fd, SHUT_RD);
+  }
   DORY_CRASH_POINT("drain.shutdown");
   FinalDrain drain(lane, room_limit_ms);
   drain.KeepSlots();

@@ -7,6 +7,7 @@
 #include <cassert>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 
 #include "common/crash_point.h"
 #include "common/log.h"
@@ -71,8 +72,12 @@ uint32_t Receiver::Receive(uint32_t input, int fd, uint32_t count) {
   assert(count > 0 && count <= kSlotCount);
   Store(slots_->header.input, input);
   DORY_CRASH_POINT("P2.input");
-  const int received = ::recvmmsg(fd, slots_->messages, count, MSG_DONTWAIT, nullptr);
+  const bool is_private = DORY_IS_MUTANT("private receive buffers");
+  mmsghdr private_headers[kSlotCount];
+  if (is_private) std::memcpy(private_headers, slots_->messages, sizeof(private_headers));
+  const int received = ::recvmmsg(fd, is_private ? private_headers : slots_->messages, count, MSG_DONTWAIT, nullptr);
   DORY_CRASH_POINT("P2.received");
+  if (is_private) std::memcpy(slots_->messages, private_headers, sizeof(private_headers));
   if (received >= 0) return static_cast<uint32_t>(received);
   if (IsOurFault(errno)) {
     LogError("recvmmsg of input {}: {}", input, std::strerror(errno));

@@ -26,6 +26,7 @@ class Judge {
   std::string JudgeAll() {
     world_.Consume(SIZE_MAX);
     if (world_.shared().damaged) return "damaged record";
+    if (world_.shared().sent_late > 0) return "lost: a socket took it after its final drain";
     std::string problem = JudgeOrder();
     if (problem.empty()) problem = JudgeFates();
     if (problem.empty()) problem = JudgeBooks();
@@ -108,5 +109,8 @@ class Judge {
   std::map<Reject, uint64_t> rejected_;
   uint64_t missing_ = 0;
 };
+
+inline std::string World::InspectAfterDeath() { return Judge(*this).InspectAfterDeath(); }
+inline std::string World::JudgeAll() { return Judge(*this).JudgeAll(); }
 
 }  // namespace dory::intake

@@ -30,18 +30,15 @@
 #include "shm/segment.h"
 #include "shm/store.h"
 #include "tests/crash/intake_sweep_messages.h"
+#include "tests/crash/sweep.h"
 
 namespace dory::intake {
 
+using crash::Die;
 using shm::RegionKind;
 
 inline constexpr uint32_t kSweepTopics = 3;  // rows; a fourth topic has none
 inline constexpr size_t kSocketsOfLife = 2;
-
-[[noreturn]] inline void Die(const std::string& what) {
-  std::fprintf(stderr, "intake_sweep: %s\n", what.c_str());
-  std::exit(2);
-}
 
 struct Life {
   bool dying;  // ends with the final drain; else by having read all
@@ -68,6 +65,7 @@ struct Shared {
   std::array<Kept, 256> kept;
   std::atomic<bool> damaged;
   std::atomic<bool> overflowed;
+  std::atomic<unsigned> sent_late;  // taken from a client by a socket that nobody will read any more
 };
 
 class World {
@@ -106,16 +104,23 @@ class World {
     shared_->kept_count = 0;
     shared_->damaged = false;
     shared_->overflowed = false;
+    shared_->sent_late = 0;
     sockets_.clear();
+    clients_.clear();
     sent_.clear();
   }
 
+  size_t life_count() const { return scenario_.lives.size(); }
+  bool IsOverByKill(size_t life) const { return scenario_.lives[life].dying; }
+  unsigned long recovered_at() const { return shared_->recovered_at; }
+
   // The next life's sockets, full of its messages.
-  void BeginLife(const Life& life) {
+  void BeginLife(size_t number) {
+    const Life& life = scenario_.lives[number];
     for (size_t i = 0; i < kSocketsOfLife; ++i) {
       int fds[2];
       if (::socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) != 0) Die("socketpair");
-      const FileDescriptor client(fds[0]);
+      const FileDescriptor& client = clients_.emplace_back(fds[0]);
       sockets_.emplace_back(fds[1]);
       sent_.push_back(ComposeFor(sent_.size(), static_cast<int>(i), life.messages));
       for (const Sent& message : sent_.back()) {
@@ -125,7 +130,8 @@ class World {
   }
 
   // In a child: one life of the intake, from its start to its end.
-  void Live(bool dying) {
+  void Live(size_t number) {
+    const bool dying = scenario_.lives[number].dying;
     // Another address, as after an exec.
     ::mmap(nullptr, static_cast<size_t>(1 + ::getpid() % 61) << 16, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     const std::unique_ptr<shm::Segment> segment = Map(shm::Role::kIntake);
@@ -143,6 +149,9 @@ class World {
     std::vector<InputSocket> inputs;
     for (uint32_t i = 0; i < sockets_.size(); ++i) inputs.push_back({i, sockets_[i].get()});
     DrainFinally(lane, inputs, 0);
+    for (const FileDescriptor& client : clients_) {
+      if (::send(client.get(), "late", 4, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) ++shared_->sent_late;
+    }
   }
 
   // Plays the kafka worker: takes records, and keeps what they were.
@@ -171,16 +180,21 @@ class World {
     return counts;
   }
 
-  // Of a trial without kills: whether the ring was lapped, room was missing, the file was written.
-  bool WasUsedAsMeant() const {
+  // Whether the ring was lapped, room was missing, the file was written.
+  std::string WasUsedAsMeant() const {
+    if (scenario_.reject_when_full) return Books().RejectedFor(Reject::kNoRoom) > 0 ? "" : "room was not missing";
+    if (scenario_.lives[0].dying) return shared_->overflowed ? "" : "the overflow file was not written";
     const bool lapped = Producer().tail > scenario_.ring_size;
-    if (scenario_.reject_when_full) return Books().RejectedFor(Reject::kNoRoom) > 0;
-    if (scenario_.lives[0].dying) return shared_->overflowed;
-    return lapped == (scenario_.ring_size < 4'096);
+    return lapped == (scenario_.ring_size < 4'096) ? "" : "laps";
   }
+
+  // By intake_sweep_judge.h.
+  std::string InspectAfterDeath();
+  std::string JudgeAll();
 
   void EndLife() {
     if (Producer().overflow_in > 0) shared_->overflowed = true;
+    clients_.clear();
   }
 
   const Scenario& scenario() const { return scenario_; }
@@ -245,6 +259,7 @@ class World {
   std::map<RegionKind, std::vector<std::byte>> snapshot_;
   Shared* shared_;
   std::vector<FileDescriptor> sockets_;
+  std::vector<FileDescriptor> clients_;  // of this life: the other ends
   std::vector<std::vector<Sent>> sent_;  // by socket
 };
 

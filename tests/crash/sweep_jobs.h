@@ -1,0 +1,29 @@
+// Many sweeps at once, each in a process of its own; their tallies, their mutants, and the crash points
+// that none of them passed.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tests/crash/sweep.h"
+
+namespace dory::crash {
+
+struct Job {
+  std::string name;    // of the scenario
+  size_t scenario;     // its number
+  std::string mutant;  // the deliberate fault that has to be caught; empty: none
+};
+
+// `run` is called in the job's own process. As many run at once as there are processors.
+using RunJob = Tally (*)(const Job& job);
+
+// Each of the scenarios. A failure is also a crash point of the sources under `folders` that no life
+// passed. Returns the exit status.
+int SweepScenarios(const std::vector<Job>& jobs, RunJob run, const std::vector<std::string>& folders);
+
+// Each deliberate fault, and the scenario that must not let it pass. Returns the exit status.
+int SweepMutants(const std::vector<Job>& jobs, RunJob run);
+
+}  // namespace dory::crash
