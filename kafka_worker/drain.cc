@@ -200,6 +200,8 @@ PassResult Drain::DrainRing(int64_t now_ms) {
   PassResult result;
   const uint64_t tail = memory_.ring.Tail();
   const uint64_t start = position_;
+  const bool stores_late = DORY_IS_MUTANT("C5 after leaving OPEN");
+  if (stores_late && memory_.pool.free_blocks() == memory_.pool.block_count()) shm::Store(memory_.consumer->head, position_);
   while (position_ != tail && position_ - start < kPassBytes) {
     const shm::RingRecord record = memory_.ring.ReadAt(position_, tail);  // C1
     if (record.verdict == shm::RingRecord::Verdict::kMessage) {
@@ -215,7 +217,7 @@ PassResult Drain::DrainRing(int64_t now_ms) {
   }
   result.moved = position_ != start;
   result.more = !result.full && position_ != memory_.ring.Tail();
-  if (result.moved) {
+  if (result.moved && !stores_late) {
     DORY_CRASH_POINT("C5.before");
     shm::Store(memory_.consumer->head, position_);
     DORY_CRASH_POINT("C5.head");

@@ -19,6 +19,13 @@ using shm::BatchState;
 
 constexpr int16_t kAcksAll = -1;
 
+void MarkSent(Memory& memory, const std::vector<SentBatch>& batches) {
+  for (const SentBatch& sent : batches) {
+    BatchDescriptor& batch = memory.pool.writable(sent.batch);
+    shm::Store(batch.word, shm::MakeBatchWord(BatchState::kSent, batch.word.first, batch.word.count));
+  }
+}
+
 }  // namespace
 
 Sender::Sender(Memory& memory, TopicTable& topics, Cluster& cluster, const KafkaConfig& config, OnAnswer on_answer)
@@ -41,7 +48,7 @@ void Sender::AssignTopic(Topic& topic, Turn* turn) {
   for (size_t i = 0; i < count; ++i) {
     const size_t index = (start + i) % count;
     const Partition& partition = topic.partitions[index];
-    if (partition.state == Partition::State::kInFlight) continue;
+    if (partition.state == Partition::State::kInFlight && !DORY_IS_MUTANT("two batches of one partition SENT")) continue;
     if (partition.not_before_ms > turn->now_ms) {
       turn->look_again_ms = std::min(turn->look_again_ms, partition.not_before_ms);
     } else {
@@ -180,7 +187,8 @@ bool Sender::PrepareFirstSend(Topic& topic, Partition& partition, int32_t number
   shm::Store(batch.attempts, 0);
   shm::Store(batch.first_sent_boottime_ns, BoottimeNs());
   DORY_CRASH_POINT("C6.fixed");
-  shm::Store(batch.word, shm::MakeBatchWord(BatchState::kSent, batch.word.first, count));
+  const BatchState sent = DORY_IS_MUTANT("SENT after the write") ? BatchState::kOpen : BatchState::kSent;
+  shm::Store(batch.word, shm::MakeBatchWord(sent, batch.word.first, count));
   DORY_CRASH_POINT("C7.sent");
   return true;
 }
@@ -273,6 +281,7 @@ void Sender::SendLoad(BrokerConnection& connection, Load load) {
   connection.Exchange(Api::kProduce, std::move(frame), load.timeout_ms,
                       [this, &connection, sent = std::move(batches), version = header.version](const Answer& answer) {
                         DORY_CRASH_POINT("C9.answer");
+                        if (DORY_IS_MUTANT("SENT after the write")) MarkSent(memory_, sent);
                         on_answer_(connection, sent, version, answer);
                       });
 }

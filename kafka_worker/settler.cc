@@ -39,17 +39,22 @@ Attempt ClassifyAttempt(const ErrorCode& error, int64_t took_ms, bool explained)
 bool FinishSettled(Memory& memory, BatchId id) {
   BatchDescriptor& batch = memory.pool.writable(id);
   shm::KafkaTopicRow& books = memory.books[batch.topic_row];
-  const uint64_t end = uint64_t{batch.word.first} + batch.word.count;
-  if (static_cast<BatchState>(batch.word.state) == BatchState::kAcked) {
+  const shm::BatchWord word = batch.word;
+  const uint64_t end = uint64_t{word.first} + word.count;
+  const bool freed_before = DORY_IS_MUTANT("FREE before it is counted") && end == batch.commit.count;
+  if (freed_before) memory.pool.Free(id);
+  if (static_cast<BatchState>(word.state) == BatchState::kAcked) {
     shm::PartitionRow& row = memory.partitions->rows[batch.partition_row];
-    const uint64_t next = (static_cast<uint64_t>(batch.base_sequence) + batch.word.count) & INT32_MAX;
+    const int32_t base = DORY_IS_MUTANT("next_sequence added") ? row.sequence.next_sequence : batch.base_sequence;
+    const uint64_t next = (static_cast<uint64_t>(base) + word.count) & INT32_MAX;
     shm::Store(row.sequence, shm::SequenceWord{static_cast<int32_t>(next), batch.epoch, batch.producer_index});
     DORY_CRASH_POINT("C11.sequence");
-    shm::Store(books.delivered, batch.total_after);
+    shm::Store(books.delivered, DORY_IS_MUTANT("delivered added") ? books.delivered + word.count : batch.total_after);
   } else {
     shm::Store(books.discarded[batch.discard_reason], batch.total_after);
   }
   DORY_CRASH_POINT("C11.counted");
+  if (freed_before) return true;
   if (end == batch.commit.count) {
     memory.pool.Free(id);
     return true;

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <map>
 
+#include "common/crash_point.h"
 #include "shm/record.h"
 #include "shm/store.h"
 
@@ -89,12 +90,16 @@ WaitingRecord ReadWaitingRecord(const PoolView& pool, BatchId batch, uint64_t of
 
 KafkaStart PlanKafkaStart(const ConsumerPage& consumer, const PoolView& pool) {
   KafkaStart start;
-  start.redo_cell = Load(consumer.cell.done) != Load(consumer.cell.position);
+  start.redo_cell = Load(consumer.cell.done) != Load(consumer.cell.position) && !DORY_IS_MUTANT("cell not redone");
   Classify(pool, &start);
-  start.head = std::max(Load(consumer.head), Load(consumer.cell.position));
-  for (const BatchId id : start.live) start.head = std::max(start.head, pool.End(id).position);
+  start.head = Load(consumer.head);
+  if (!DORY_IS_MUTANT("no discard.pos in head")) start.head = std::max(start.head, Load(consumer.cell.position));
+  for (const BatchId id : start.live) {
+    if (!DORY_IS_MUTANT("resume from head alone")) start.head = std::max(start.head, pool.End(id).position);
+  }
 
-  const std::map<uint32_t, uint64_t> ends = FindTopicEnds(pool, start);
+  std::map<uint32_t, uint64_t> ends = FindTopicEnds(pool, start);
+  if (DORY_IS_MUTANT("no rule for first")) ends.clear();
   const uint64_t discarded = Load(consumer.cell.position);
   std::vector<BatchId> live;
   for (const BatchId id : start.live) {

@@ -139,6 +139,7 @@ BatchId Pool::Open(const NewBatch& batch) {
 void Pool::Extend(BatchId batch) {
   const uint32_t block = TakeBlock();
   Store(writable_next_[last_block_[batch]], block);
+  DORY_CRASH_POINT("C3.chained");
   last_block_[batch] = block;
   ++chain_blocks_[batch];
 }

@@ -75,7 +75,7 @@ class Trial {
   std::string LiveThrough(size_t life) {
     for (;;) {
       const Death death = RunChild(life);
-      if (death == Death::kFault) return "a life ended by a fault";
+      if (death == Death::kFault) return fault_;
       if (death == Death::kNone) return "";
       const std::string problem = world_.InspectAfterDeath();
       if (!problem.empty() || world_.IsOverByKill(life)) return problem;
@@ -102,9 +102,13 @@ class Trial {
       if (recovered_at_ == 0 && children_ > 1) recovered_at_ = world_.recovered_at();
       return Death::kNone;
     }
-    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL || kill_at == 0) return Death::kFault;
-    ++killed_;
-    return Death::kKilled;
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && kill_at > 0) {
+      ++killed_;
+      return Death::kKilled;
+    }
+    fault_ = WIFSIGNALED(status) ? "a life ended by signal " + std::to_string(WTERMSIG(status))
+                                 : "a life ended with status " + std::to_string(WEXITSTATUS(status));
+    return Death::kFault;
   }
 
   World& world_;
@@ -112,6 +116,7 @@ class Trial {
   size_t children_ = 0;
   size_t killed_ = 0;
   unsigned long recovered_at_ = 0;
+  std::string fault_;
 };
 
 template <typename World>
@@ -121,7 +126,9 @@ class Sweep {
 
   Tally Run() {
     RunTrial({});
-    if (tally_.failed == 0) NoteFailure("without a kill", world_.WasUsedAsMeant());
+    const std::string unused = world_.WasUsedAsMeant();
+    NoteFailure("without a kill", unused);
+    if (tally_.failed > 0) return tally_;
     for (size_t before = 0; before < world_.life_count() && !Stopped(); ++before) SweepFrom(before);
     return tally_;
   }

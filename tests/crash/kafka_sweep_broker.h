@@ -1,0 +1,414 @@
+// Two brokers of one cluster, whose logs and producers outlive a life; they are asked through sockets.
+//
+// Order: what the kernel has taken is a request from that instant (Receive), whether the worker lives to
+//   see it served (Serve) or not (ServeLate).
+
+#pragma once
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/bytes.h"
+#include "common/file_descriptor.h"
+#include "kafka_worker/protocol/batch.h"
+#include "kafka_worker/protocol/record.h"
+#include "kafka_worker/protocol/versions.h"
+#include "kafka_worker/protocol/wire.h"
+#include "tests/crash/kafka_sweep_scenario.h"
+#include "tests/crash/sweep.h"
+
+namespace dory::kafka {
+
+inline constexpr uint16_t kFirstPort = 9001;  // of broker 1; the next is broker 2's
+inline constexpr int64_t kFirstProducer = 1000;  // of lives before the script
+inline constexpr size_t kRemembered = 5;      // batches of a producer, as Kafka's
+
+struct ProducerState {
+  int64_t id;
+  int16_t epoch;
+  int32_t next;
+  size_t count;
+  std::array<std::pair<int32_t, size_t>, kRemembered> last;  // base sequence and records
+};
+
+struct PartitionState {
+  int32_t leader;
+  uint32_t batches;  // that came
+  size_t producer_count;
+  std::array<ProducerState, 8> producers;
+  size_t size;
+  std::array<uint16_t, 2 * kMostMessages> log;  // numbers of messages
+};
+
+struct WrittenRequest {
+  uint32_t connection;
+  int32_t broker;
+  size_t size;
+  std::array<std::byte, 40 * 1024> bytes;
+};
+
+// Shared, and all zero when nothing has happened (but `requests`).
+struct BrokerState {
+  std::array<std::array<PartitionState, kMostPartitions>, kSweepTopics> partitions;
+  int64_t producer_ids;
+  uint32_t metadata_requests;
+  uint32_t produced;  // requests of living workers
+  size_t written_count;
+  size_t late_count;
+  char violation[80];
+  struct {
+    std::array<WrittenRequest, 6> written;
+    std::array<WrittenRequest, 6> late;  // of workers that were killed
+  } requests;
+};
+
+class Brokers {
+ public:
+  Brokers(const Scenario& scenario, BrokerState* state) : scenario_(scenario), state_(*state) {}
+
+  int Connect(uint16_t port) {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) != 0) crash::Die("socketpair");
+    Connection& connection = connections_[next_connection_++];
+    connection.broker = port - kFirstPort + 1;
+    connection.fd.Reset(ends[1]);
+    return ends[0];
+  }
+
+  // Takes whole requests off the sockets.
+  void Receive() {
+    for (auto& [number, connection] : connections_) Read(number, &connection);
+    std::erase_if(connections_, [](const auto& entry) { return entry.second.fd.get() < 0; });
+  }
+
+  // Answers what was there the last time, so that a worker goes on meanwhile, and then does what came late.
+  void Serve() {
+    const uint32_t before = state_.produced;
+    for (size_t due = std::exchange(due_, 0); due > 0; --due) {
+      const WrittenRequest request = Pop(&state_.requests.written, &state_.written_count);
+      const auto found = connections_.find(request.connection);
+      if (found != connections_.end() && !found->second.is_silent) Answer(request, &found->second);
+    }
+    if (state_.produced > before) ServeLate();
+    due_ = state_.written_count;
+  }
+
+  // What a worker had written when it was killed.
+  void Outlive(Late late) {
+    while (state_.written_count > 0) {
+      const WrittenRequest request = Pop(&state_.requests.written, &state_.written_count);
+      const auto api = static_cast<protocol::Api>(LoadBigEndian<int16_t>(request.bytes.data()));
+      if (late != Late::kLost && api == protocol::Api::kProduce) state_.requests.late.at(state_.late_count++) = request;
+    }
+    if (late == Late::kAtDeath) ServeLate();
+  }
+
+  // Nobody is there to hear the answers.
+  void ServeLate() {
+    is_late_ = true;
+    while (state_.late_count > 0) Handle(Pop(&state_.requests.late, &state_.late_count));
+    is_late_ = false;
+  }
+
+ private:
+  using Bytes = protocol::Bytes;
+
+  struct Connection {
+    FileDescriptor fd;
+    int32_t broker = 0;
+    bool is_silent = false;
+    Bytes input;
+  };
+
+  struct Verdict {
+    int16_t code = 0;
+    std::vector<int32_t> named = {};  // records, by their place
+    bool cuts = false;
+    bool is_silent = false;
+    bool garbles = false;
+  };
+
+  struct Batch {
+    protocol::BatchHeader header;
+    std::vector<uint16_t> messages;
+  };
+
+  void Read(uint32_t number, Connection* connection) {
+    std::byte buffer[16384];
+    for (;;) {
+      const ssize_t got = ::recv(connection->fd.get(), buffer, sizeof(buffer), MSG_DONTWAIT);
+      if (got == 0) connection->fd.Reset();
+      if (got <= 0) break;
+      connection->input.insert(connection->input.end(), buffer, buffer + got);
+    }
+    Bytes& input = connection->input;
+    while (input.size() >= 4) {
+      const auto size = static_cast<size_t>(LoadBigEndian<int32_t>(input.data()));
+      if (input.size() < 4 + size) return;
+      WrittenRequest& request = state_.requests.written.at(state_.written_count++);
+      request.connection = number;
+      request.broker = connection->broker;
+      request.size = size;
+      if (size > request.bytes.size()) crash::Die("a request of " + std::to_string(size) + " bytes");
+      std::memcpy(request.bytes.data(), input.data() + 4, size);
+      input.erase(input.begin(), input.begin() + static_cast<ptrdiff_t>(4 + size));
+    }
+  }
+
+  static WrittenRequest Pop(std::array<WrittenRequest, 6>* from, size_t* count) {
+    const WrittenRequest first = (*from)[0];
+    std::copy(from->begin() + 1, from->begin() + static_cast<ptrdiff_t>(*count), from->begin());
+    --*count;
+    return first;
+  }
+
+  void Answer(const WrittenRequest& request, Connection* connection) {
+    const std::optional<Bytes> answer = Handle(request);
+    connection->is_silent = answer && answer->empty();
+    const bool is_cut = !answer || ::send(connection->fd.get(), answer->data(), answer->size(), MSG_NOSIGNAL) < 0;
+    if (is_cut) connection->fd.Reset();
+  }
+
+  // Nothing: the connection is cut; no bytes: there will be no answer.
+  std::optional<Bytes> Handle(const WrittenRequest& request) {
+    protocol::Reader reader({request.bytes.data(), request.size}, false);
+    const auto api = static_cast<protocol::Api>(reader.Read<int16_t>());
+    const auto version = reader.Read<int16_t>();
+    const auto correlation_id = reader.Read<int32_t>();
+    (void)reader.ReadNullableString();
+    Bytes answer;
+    protocol::Writer writer(&answer, protocol::IsFlexible(api, version));
+    writer.Put<int32_t>(0);
+    writer.Put<int32_t>(correlation_id);
+    if (protocol::ChooseResponseHeaderVersion(api, version) == 1) writer.PutNoTags();
+    Verdict verdict;
+    if (api == protocol::Api::kApiVersions) PutApiVersions(&writer);
+    if (api == protocol::Api::kMetadata) PutMetadata(&reader, &writer);
+    if (api == protocol::Api::kInitProducerId) PutProducerId(&writer);
+    if (api == protocol::Api::kProduce) verdict = PutProduce(request.broker, &reader, &writer);
+    if (verdict.cuts) return std::nullopt;
+    if (verdict.is_silent) return Bytes{};
+    if (verdict.garbles) answer.resize(answer.size() - 3);
+    StoreBigEndian(answer.data(), static_cast<int32_t>(answer.size() - 4));
+    return answer;
+  }
+
+  void PutApiVersions(protocol::Writer* writer) const {
+    const int16_t init_producer_id = scenario_.old_brokers ? 1 : 4;
+    const std::pair<int16_t, int16_t> kOffered[] = {{0, 8}, {3, 2}, {18, 3}, {22, init_producer_id}};
+    writer->Put<int16_t>(0);
+    writer->PutArrayCount(std::size(kOffered));
+    for (const auto& [api, highest] : kOffered) {
+      writer->Put<int16_t>(api);
+      writer->Put<int16_t>(0);
+      writer->Put<int16_t>(highest);
+      writer->PutNoTags();
+    }
+    writer->Put<int32_t>(0);
+    writer->PutNoTags();
+  }
+
+  void PutMetadata(protocol::Reader* reader, protocol::Writer* writer) {
+    ++state_.metadata_requests;
+    writer->PutArrayCount(2);
+    for (int32_t id = 1; id <= 2; ++id) {
+      writer->Put<int32_t>(id);
+      writer->PutString("127.0.0.1");
+      writer->Put<int32_t>(kFirstPort + id - 1);
+      writer->PutNullableString(std::nullopt);
+    }
+    writer->PutNullableString("cluster");
+    writer->Put<int32_t>(1);
+    const size_t count = reader->ReadArrayCount(2);
+    writer->PutArrayCount(count);
+    for (size_t i = 0; i < count; ++i) PutTopic(std::string(reader->ReadString()), writer);
+  }
+
+  void PutTopic(const std::string& name, protocol::Writer* writer) const {
+    const auto topic = static_cast<size_t>(name.at(1) - '0');
+    const bool known = state_.metadata_requests > scenario_.known_after[topic];
+    writer->Put<int16_t>(known ? 0 : 3);
+    writer->PutString(name);
+    writer->PutBool(false);
+    const size_t partitions = known ? scenario_.partitions[topic] : 0;
+    writer->PutArrayCount(partitions);
+    for (size_t p = 0; p < partitions; ++p) {
+      writer->Put<int16_t>(0);
+      writer->Put<int32_t>(static_cast<int32_t>(p));
+      writer->Put<int32_t>(LeaderOf(state_.partitions[topic][p]));
+      writer->PutArrayCount(0);
+      writer->PutArrayCount(0);
+    }
+  }
+
+  void PutProducerId(protocol::Writer* writer) {
+    writer->Put<int32_t>(0);
+    writer->Put<int16_t>(0);
+    writer->Put<int64_t>(kFirstProducer + ++state_.producer_ids);
+    writer->Put<int16_t>(0);
+    writer->PutNoTags();
+  }
+
+  Verdict PutProduce(int32_t broker, protocol::Reader* reader, protocol::Writer* writer) {
+    ++state_.produced;
+    Verdict worst;
+    (void)reader->ReadNullableString();
+    if (reader->Read<int16_t>() != -1) Violate("acks is not all");
+    reader->Read<int32_t>();
+    const size_t topics = reader->ReadArrayCount(6);
+    if (topics == 0) Violate("a request for nothing");
+    writer->PutArrayCount(topics);
+    for (size_t t = 0; t < topics; ++t) {
+      const std::string name(reader->ReadString());
+      writer->PutString(name);
+      const size_t partitions = reader->ReadArrayCount(8);
+      writer->PutArrayCount(partitions);
+      for (size_t p = 0; p < partitions; ++p) {
+        const auto partition = static_cast<size_t>(reader->Read<int32_t>());
+        const ByteSpan bytes = reader->ReadRaw(static_cast<size_t>(reader->Read<int32_t>()));
+        const Verdict verdict = Take(broker, static_cast<size_t>(name.at(1) - '0'), partition, bytes);
+        PutResult(partition, verdict, writer);
+        worst.cuts |= verdict.cuts;
+        worst.is_silent |= verdict.is_silent;
+        worst.garbles |= verdict.garbles;
+      }
+    }
+    writer->Put<int32_t>(0);
+    return worst;
+  }
+
+  static void PutResult(size_t partition, const Verdict& verdict, protocol::Writer* writer) {
+    writer->Put<int32_t>(static_cast<int32_t>(partition));
+    writer->Put<int16_t>(verdict.code);
+    writer->Put<int64_t>(verdict.code == 0 ? 1 : -1);
+    writer->Put<int64_t>(-1);
+    writer->Put<int64_t>(0);
+    writer->PutArrayCount(verdict.named.size());
+    for (const int32_t record : verdict.named) {
+      writer->Put<int32_t>(record);
+      writer->PutNullableString("refused");
+    }
+    writer->PutNullableString(std::nullopt);
+  }
+
+  Verdict Take(int32_t broker, size_t topic, size_t number, ByteSpan bytes) {
+    PartitionState& partition = state_.partitions.at(topic).at(number);
+    const uint32_t count = ++partition.batches;
+    const auto fault = std::find_if(scenario_.faults.begin(), scenario_.faults.end(), [&](const Fault& f) {
+      return f.topic == topic && f.partition == number && f.batch == count;
+    });
+    if (fault != scenario_.faults.end()) return Misbehave(*fault, broker, &partition, bytes);
+    if (LeaderOf(partition) != broker) return {.code = 6};
+    return Judge(&partition, bytes);
+  }
+
+  Verdict Misbehave(const Fault& fault, int32_t broker, PartitionState* partition, ByteSpan bytes) {
+    if (fault.kind == FaultKind::kForgets) {
+      const Result<protocol::DecodedBatch> batch = protocol::DecodeBatch(bytes);
+      // Sequence 0 is taken from anybody: of one that was in the log nobody could tell.
+      if (batch.ok() && batch.value().header.base_sequence != 0) partition->producer_count = 0;
+      return Judge(partition, bytes);
+    }
+    if (fault.appends) Judge(partition, bytes);
+    if (fault.kind == FaultKind::kMovesLeader) partition->leader = 3 - broker;
+    return {.code = fault.kind == FaultKind::kMovesLeader ? int16_t{6} : fault.code,
+            .cuts = fault.kind == FaultKind::kCuts,
+            .is_silent = fault.kind == FaultKind::kSaysNothing,
+            .garbles = fault.kind == FaultKind::kGarbles};
+  }
+
+  static int32_t LeaderOf(const PartitionState& partition) { return partition.leader == 0 ? 1 : partition.leader; }
+
+  // Kafka's checks, in Kafka's order.
+  Verdict Judge(PartitionState* partition, ByteSpan bytes) {
+    const Result<protocol::DecodedBatch> decoded = protocol::DecodeBatch(bytes);
+    if (!decoded.ok()) return {.code = 2};
+    const Batch batch = Unpack(decoded.value());
+    const auto is = [&](uint16_t message, Fate fate) { return scenario_.messages.at(message).fate == fate; };
+    const bool is_large = std::any_of(batch.messages.begin(), batch.messages.end(),
+                                      [&](uint16_t message) { return is(message, Fate::kHuge); });
+    if (is_large || batch.messages.size() > scenario_.most_records) return {.code = 10};
+    Verdict verdict;
+    for (size_t i = 0; i < batch.messages.size(); ++i) {
+      if (!is(batch.messages[i], Fate::kRefused)) continue;
+      verdict.code = 87;
+      if (scenario_.names_refused) verdict.named.push_back(static_cast<int32_t>(i));
+    }
+    if (verdict.code == 0) verdict.code = Append(partition, batch);
+    if (verdict.code != 0 && verdict.code != 87 && !is_late_ && !scenario_.ambiguous) Violate("a sequence that is wrong");
+    return verdict;
+  }
+
+  Batch Unpack(const protocol::DecodedBatch& decoded) {
+    Batch batch{decoded.header, {}};
+    ByteReader records(decoded.records);
+    protocol::RecordView record;
+    for (int32_t i = 0; i < decoded.header.record_count; ++i) {
+      if (!protocol::DecodeRecord(&records, &record) || record.offset_delta != i) Violate("a record's offset");
+      batch.messages.push_back(static_cast<uint16_t>(std::atoi(std::string(AsText(*record.value).substr(0, 4)).c_str())));
+    }
+    if (records.remaining() > 0) Violate("bytes behind the records");
+    return batch;
+  }
+
+  ProducerState* FindProducer(PartitionState* partition, int64_t id) {
+    const auto end = partition->producers.begin() + static_cast<ptrdiff_t>(partition->producer_count);
+    const auto found = std::find_if(partition->producers.begin(), end, [&](const ProducerState& p) { return p.id == id; });
+    return found == end ? nullptr : &*found;
+  }
+
+  int16_t Append(PartitionState* partition, const Batch& batch) {
+    ProducerState* producer = FindProducer(partition, batch.header.producer_id);
+    const int32_t base = batch.header.base_sequence;
+    if (producer == nullptr) {
+      if (base != FirstSequence(*partition, batch)) return 59;
+      producer = &partition->producers.at(partition->producer_count++);
+      *producer = {batch.header.producer_id, batch.header.producer_epoch, base, 0, {}};
+    } else if (batch.header.producer_epoch < producer->epoch) {
+      return 47;
+    } else if (batch.header.producer_epoch > producer->epoch) {
+      if (base != 0) return 45;
+      *producer = {batch.header.producer_id, batch.header.producer_epoch, 0, 0, {}};
+    }
+    const std::pair<int32_t, size_t> window{base, batch.messages.size()};
+    const auto end = producer->last.begin() + static_cast<ptrdiff_t>(producer->count);
+    if (std::find(producer->last.begin(), end, window) != end) return 0;
+    if (base != producer->next) return 45;
+    producer->next = static_cast<int32_t>((static_cast<uint32_t>(base) + window.second) & INT32_MAX);
+    if (producer->count == kRemembered) {
+      std::copy(producer->last.begin() + 1, producer->last.end(), producer->last.begin());
+      --producer->count;
+    }
+    producer->last[producer->count++] = window;
+    for (const uint16_t message : batch.messages) partition->log.at(partition->size++) = message;
+    return 0;
+  }
+
+  // Of a producer that the partition has never seen. One partition's has a past.
+  int32_t FirstSequence(const PartitionState& partition, const Batch& batch) const {
+    const bool has_past = &partition == &state_.partitions[0][0] && batch.header.producer_id == kFirstProducer &&
+                          batch.header.producer_epoch == scenario_.first_epoch;
+    return has_past ? scenario_.first_sequence : 0;
+  }
+
+  void Violate(const char* what) { std::snprintf(state_.violation, sizeof(state_.violation), "%s", what); }
+
+  const Scenario& scenario_;
+  BrokerState& state_;
+  std::map<uint32_t, Connection> connections_;
+  uint32_t next_connection_ = 1;
+  size_t due_ = 0;  // of the written requests: those to serve
+  bool is_late_ = false;
+};
+
+}  // namespace dory::kafka

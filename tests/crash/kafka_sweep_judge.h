@@ -1,0 +1,181 @@
+// The kafka worker's judge: every message in the log once and in order, or discarded for what the script
+// says, and books that say so.
+
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "shm/check_buffer.h"
+#include "tests/crash/kafka_sweep_world.h"
+
+namespace dory::kafka {
+
+using shm::Discard;
+
+class Judge {
+ public:
+  explicit Judge(World& world) : world_(world), script_(world.scenario()) {}
+
+  // Of what a kill left. Empty: nothing is wrong.
+  std::string InspectAfterDeath() {
+    const std::string problem = CheckBooks(nullptr);
+    return problem.empty() ? CheckWindows() : problem;
+  }
+
+  std::string JudgeAll() {
+    if (world_.shared().brokers.violation[0] != '\0') return world_.shared().brokers.violation;
+    std::string problem = JudgeLogs();
+    if (problem.empty()) problem = JudgeFates();
+    if (problem.empty()) problem = JudgeBooks();
+    return problem;
+  }
+
+ private:
+  // Counts what is buffered, and holds it against the books.
+  std::string CheckBooks(shm::BufferCheck* found) {
+    const shm::BufferCheck check = shm::CheckBuffer(world_.check(), 0);
+    for (const std::string& finding : check.findings) {
+      const bool is_planned = (finding.starts_with("ring ") && Has(Fate::kDamaged)) ||
+                              (finding.starts_with("batch ") && script_.damages_pool);
+      if (!is_planned) return finding;
+    }
+    if (!check.balances) return "the books do not balance";
+    if (found != nullptr) *found = check;
+    return "";
+  }
+
+  bool Has(Fate fate) const {
+    return std::any_of(script_.messages.begin(), script_.messages.end(),
+                       [&](const ScriptMessage& message) { return message.fate == fate; });
+  }
+
+  // At most one window of a partition is under way, and at most one of all is between C10 and C12.
+  std::string CheckWindows() const {
+    const shm::PoolView pool(world_.check(), 0);
+    std::set<uint32_t> busy;
+    size_t settling = 0;
+    for (shm::BatchId id = 0; id < pool.block_count(); ++id) {
+      const shm::BatchDescriptor& batch = pool.descriptor(id);
+      const auto state = static_cast<shm::BatchState>(batch.word.state);
+      const bool settles = state == shm::BatchState::kAcked || state == shm::BatchState::kDiscarded;
+      settling += settles;
+      if ((settles || state == shm::BatchState::kSent) && !busy.insert(batch.partition_row).second) {
+        return "two windows of one partition";
+      }
+    }
+    return settling > 1 ? "two windows are being settled" : "";
+  }
+
+  std::string JudgeLogs() {
+    for (size_t topic = 0; topic < kSweepTopics; ++topic) {
+      for (size_t p = 0; p < kMostPartitions; ++p) {
+        const std::string problem = JudgeLog(topic, p, world_.shared().brokers.partitions[topic][p]);
+        if (!problem.empty()) return problem;
+      }
+    }
+    return "";
+  }
+
+  std::string JudgeLog(size_t topic, size_t partition, const PartitionState& state) {
+    std::map<bool, int> last = {{false, -1}, {true, -1}};
+    for (size_t i = 0; i < state.size; ++i) {
+      const int number = state.log[i];
+      const ScriptMessage& message = script_.messages.at(static_cast<size_t>(number));
+      const std::string name = "message " + std::to_string(number);
+      if (message.topic != topic) return name + " in another topic";
+      if (message.keyed && message.key % script_.partitions[topic] != partition) return name + " in another partition";
+      if (!logged_.insert(number).second) {
+        ++doubled_;
+        if (!script_.ambiguous) return name + " doubled";
+        continue;
+      }
+      if (number < last[message.keyed]) return name + " behind " + std::to_string(last[message.keyed]);
+      last[message.keyed] = number;
+    }
+    return "";
+  }
+
+  std::string JudgeFates() {
+    for (size_t i = 0; i < script_.messages.size(); ++i) {
+      const ScriptMessage& message = script_.messages[i];
+      const bool given_up = script_.gives_up && message.topic == 2 && message.fate != Fate::kDamaged;
+      const bool logged = logged_.contains(static_cast<int>(i));
+      if (given_up) {
+        ++discarded_[Discard::kUnknownTopic];
+      } else if (message.fate == Fate::kDamaged) {
+        ++discarded_[Discard::kCorrupt];
+      } else if (message.fate == Fate::kHuge) {
+        ++discarded_[Discard::kTooLarge];
+      } else if (message.fate == Fate::kRefused) {
+        ++discarded_[Discard::kRefused];
+      } else if (logged) {
+        ++delivered_[message.topic];
+        continue;
+      } else {
+        ++missing_;
+        if (!script_.discards_by_answer && !script_.damages_pool) return "lost: " + std::to_string(i);
+      }
+      if (logged) return "message " + std::to_string(i) + " in the log although it is not to be";
+    }
+    return "";
+  }
+
+  std::string JudgeBooks() {
+    shm::BufferCheck check;
+    const std::string problem = CheckBooks(&check);
+    if (!problem.empty()) return problem;
+    if (check.buffered_counted != 0) return "something is still buffered";
+    if (check.books.Appended() != script_.messages.size()) return "books: appended";
+    for (const shm::TopicBooks& topic : check.books.topics) {
+      if (topic.delivered != delivered_[static_cast<size_t>(topic.name.at(1) - '0')]) return "books: delivered of " + topic.name;
+    }
+    uint64_t unplanned = 0;
+    for (size_t i = 0; i < shm::kDiscardReasons; ++i) {
+      const auto reason = static_cast<Discard>(i);
+      const uint64_t counted = check.books.DiscardedFor(reason);
+      if (counted < discarded_[reason]) return std::string("books: ") + shm::NameOf(reason);
+      unplanned += counted - discarded_[reason];
+    }
+    if (unplanned != missing_) return "books: discarded";
+    if (check.books.PossibleDuplicates() < doubled_) return "books: possible duplicates";
+    return "";
+  }
+
+  World& world_;
+  const Scenario& script_;
+  std::set<int> logged_;
+  uint64_t doubled_ = 0;
+  uint64_t missing_ = 0;  // neither logged nor discarded by the script's will
+  std::map<size_t, uint64_t> delivered_;
+  std::map<Discard, uint64_t> discarded_;
+};
+
+inline std::string World::InspectAfterDeath() {
+  MakeBrokers().Outlive(scenario_.late);
+  return Judge(*this).InspectAfterDeath();
+}
+
+inline std::string World::JudgeAll() {
+  MakeBrokers().ServeLate();
+  return Judge(*this).JudgeAll();
+}
+
+// What the scenario is there for has happened.
+inline std::string World::WasUsedAsMeant() const {
+  for (const Fault& fault : scenario_.faults) {
+    const uint32_t batches = shared_->brokers.partitions[fault.topic][fault.partition].batches;
+    if (batches < fault.batch) return "of a partition with a fault only " + std::to_string(batches) + " batches came";
+  }
+  const bool lapped = check_->Get<shm::ProducerPage>(RegionKind::kProducer, 0)->tail > scenario_.ring_size;
+  if (lapped != (scenario_.ring_size < 64 * 1024)) return "laps of the ring";
+  const bool was_full = shared_->most_blocks >= scenario_.free_blocks;
+  if (was_full != (scenario_.free_blocks < 32)) return "blocks of the pool: " + std::to_string(shared_->most_blocks);
+  const bool waits = *std::max_element(scenario_.known_after.begin(), scenario_.known_after.end()) > 0;
+  if (waits && !shared_->waited) return "no batch was waiting";
+  if (scenario_.damages_pool && !shared_->damaged_pool) return "the pool was not damaged";
+  return "";
+}
+
+}  // namespace dory::kafka

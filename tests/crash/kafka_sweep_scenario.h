@@ -1,0 +1,84 @@
+// What the kafka worker's sweep has to do, and what goes wrong on the brokers' side.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace dory::kafka {
+
+inline constexpr size_t kSweepTopics = 3;
+inline constexpr size_t kMostPartitions = 8;
+inline constexpr size_t kMostMessages = 128;
+inline constexpr uint32_t kNever = UINT32_MAX;
+
+enum class Fate : uint8_t {
+  kLogged,
+  kDamaged,  // its record in the ring does not hold
+  kHuge,     // brokers take it in no batch
+  kRefused,  // brokers find fault with it
+};
+
+// A message's number is its place in the script; its value begins with it.
+struct ScriptMessage {
+  uint32_t topic;
+  bool keyed;
+  uint32_t key;
+  size_t padding;
+  Fate fate = Fate::kLogged;
+};
+
+enum class FaultKind : uint8_t {
+  kAnswers,      // with `code`
+  kCuts,         // the connection, instead of answering
+  kSaysNothing,  // until the worker's deadline
+  kGarbles,      // the answer
+  kMovesLeader,  // to the other broker, and answers NOT_LEADER_OR_FOLLOWER
+  kForgets,      // the partition's producers, and then judges
+};
+
+// What becomes of the n-th batch, counted from 1, that comes for a partition.
+struct Fault {
+  size_t topic;
+  size_t partition;
+  uint32_t batch;
+  FaultKind kind;
+  bool appends = false;  // before that
+  int16_t code = 0;
+};
+
+// What becomes of a request that was written before the kill and not read.
+enum class Late : uint8_t { kLost, kAtDeath, kBehindNext };
+
+// When messages come.
+enum class Pace : uint8_t {
+  kBursts,   // four with each look of the worker, where there is room
+  kSettled,  // four when all before are settled
+  kSingly,   // one with each look, once the first is settled
+};
+
+struct Scenario {
+  std::string name;
+  std::vector<ScriptMessage> messages;
+  Pace pace = Pace::kBursts;
+  std::array<size_t, kSweepTopics> partitions = {2, 1, 1};
+  std::array<uint32_t, kSweepTopics> known_after = {0, 0, 0};  // so many requests for metadata
+  std::vector<Fault> faults = {};
+  size_t most_records = SIZE_MAX;  // a batch
+  bool names_refused = true;       // else their batch is refused without a name
+  bool old_brokers = false;        // no InitProducerId 3, and they forget producers
+  bool ambiguous = false;          // doubles may be, and are counted as possible
+  bool gives_up = false;           // topic 2 is never known, and its messages are discarded
+  bool discards_by_answer = false;
+  bool damages_pool = false;       // a wild write into a batch
+  uint64_t ring_size = 64 * 1024;
+  uint32_t free_blocks = 32;       // of the pool, beside its reserve
+  int32_t first_sequence = 0;
+  int16_t first_epoch = 0;
+  std::string options = {};        // of topics
+  Late late = Late::kLost;
+};
+
+}  // namespace dory::kafka
