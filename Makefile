@@ -91,6 +91,7 @@ $(BIN)/to_dory: $(OBJ)/clients/c/to_dory.o $(CLIENT_OBJECTS)
 $(BIN)/unit_tests: $(UNIT_OBJECTS) $(SUPERVISOR_OBJECTS) $(INTAKE_OBJECTS) $(KAFKA_OBJECTS) \
                    $(STATUS_OBJECTS) $(DORYCTL_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS) $(CLIENT_OBJECTS)
 $(BIN)/unit_tests: LIBS += -lgtest_main -lgtest -lmicrohttpd
+$(BIN)/segment_fuzz: $(OBJ)/tests/fuzz/segment_fuzz.o $(INTAKE_OBJECTS) $(KAFKA_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
 # Both ends of the ring alone, so that a build for the thread sanitizer is short.
 $(BIN)/ring_threads: $(OBJ)/tests/unit/shm/ring_threads_test.o $(SHM_OBJECTS) $(COMMON_OBJECTS)
 $(BIN)/ring_threads: LIBS += -lgtest_main -lgtest

@@ -190,10 +190,21 @@ void Drain::DiscardDamaged(const shm::RingRecord& damaged) {
     at = next.end;
   }
   const uint32_t lost = after - static_cast<uint32_t>(before);
-  LogError("ring position {}: {} bytes do not hold their crc; {} messages are lost and counted as corrupt",
+  LogError("ring position {}: {} bytes do not hold; {} messages are lost and counted as corrupt",
            damaged.end - damaged.lost_bytes, damaged.lost_bytes, lost);
   uint64_t* counters = memory_.books[memory_.NoTopicRow()].discarded;
   DiscardOne(&counters[static_cast<size_t>(shm::Discard::kCorrupt)], lost, damaged.end);
+}
+
+// C1. Topic rows are published before the first record that names them.
+shm::RingRecord Drain::ReadRing(uint64_t tail) const {
+  shm::RingRecord record = memory_.ring.ReadAt(position_, tail);
+  const bool is_message = record.verdict == shm::RingRecord::Verdict::kMessage;
+  if (is_message && record.message.header.topic_row >= shm::Load(memory_.intake_books->topic_count)) {
+    record.verdict = shm::RingRecord::Verdict::kDamaged;
+    record.lost_bytes = record.end - position_;
+  }
+  return record;
 }
 
 PassResult Drain::DrainRing(int64_t now_ms) {
@@ -203,7 +214,7 @@ PassResult Drain::DrainRing(int64_t now_ms) {
   const bool stores_late = DORY_IS_MUTANT("C5 after leaving OPEN");
   if (stores_late && memory_.pool.free_blocks() == memory_.pool.block_count()) shm::Store(memory_.consumer->head, position_);
   while (position_ != tail && position_ - start < kPassBytes) {
-    const shm::RingRecord record = memory_.ring.ReadAt(position_, tail);  // C1
+    const shm::RingRecord record = ReadRing(tail);
     if (record.verdict == shm::RingRecord::Verdict::kMessage) {
       const Arrival arrival{record.message, record.bytes, record.end, record.received_boottime_ns, true};
       if (Place(arrival, now_ms) == Placed::kFull) {

@@ -49,6 +49,7 @@ class Drain {
   Placed Place(const Arrival& arrival, int64_t now_ms);
   Placed PlaceRouted(Topic& topic, const Arrival& arrival, int64_t now_ms);
   Placed PlaceWaiting(Topic& topic, const Arrival& arrival);
+  shm::RingRecord ReadRing(uint64_t tail) const;
   void DiscardOne(uint64_t* counter, uint64_t records, uint64_t position);
   void DiscardDamaged(const shm::RingRecord& damaged);
   Topic& TopicOf(uint32_t row);

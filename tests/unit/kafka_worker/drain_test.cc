@@ -141,6 +141,18 @@ TEST_F(DrainTest, AGivenUpTopicIsDiscardedFromRingAndWaitingBatch) {
   EXPECT_EQ(memory_->pool.free_blocks(), 128u);
 }
 
+TEST_F(DrainTest, ARecordOfATopicThatNobodyNamedIsCorrupt) {
+  MakeKnown(0);
+  segment_.Append(0, "a");
+  segment_.writer().Write(shm::TestSegment::MakeMessage(3, "of no topic"), 1, 1);
+  shm::Store(segment_.producer().tail, segment_.writer().write_position());
+  shm::Store(segment_.producer().stage.base, segment_.writer().write_position());
+  segment_.TopicRow(0).appended = 2;
+  drain_->DrainRing(0);
+  EXPECT_EQ(ValuesOf(topics_->Get(0).any.at(0)), Values{"a"});
+  EXPECT_EQ(segment_.ExpectBalance().books.DiscardedFor(shm::Discard::kCorrupt), 1u);
+}
+
 TEST_F(DrainTest, DamagedRecordsAreCountedByTheirOrdinals) {
   MakeKnown(0);
   segment_.Append(0, "before");
