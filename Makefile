@@ -12,6 +12,8 @@
 #   make deps            the Debian packages of a build, with apt-get where we are root
 #   make deps-check      and those of the tests
 #   make docs            the generated documents anew; docs-check fails where one is stale
+#   make install         the programs, init script and sample files, under PREFIX (/usr/local), SYSCONFDIR
+#                        (/etc) and DESTDIR; a configuration that is there already stays as it is
 #   make clean
 #
 #   V=1                  shows the command lines
@@ -76,7 +78,8 @@ BENCH_PROGRAMS := $(patsubst bench/%.cc,%,$(wildcard bench/*.cc))
 UNIT_SOURCES := $(wildcard tests/unit/*/*_test.cc tests/unit/*/*/*_test.cc)
 UNIT_OBJECTS := $(UNIT_SOURCES:%.cc=$(OBJ)/%.o)
 
-.PHONY: all support bench-programs unit check check-more check-kafka demo soak bench deps deps-check lint clean docs docs-check
+.PHONY: all support bench-programs unit check check-more check-kafka demo soak bench deps deps-check lint clean docs \
+        docs-check install
 all: $(PROGRAMS:%=$(BIN)/%)
 support: $(SUPPORT_PROGRAMS:%=$(BIN)/%)
 bench-programs: $(BENCH_PROGRAMS:%=$(BIN)/%)
@@ -187,6 +190,31 @@ docs: $(BIN)/config_docs
 docs-check: $(BIN)/config_docs
 	$< sample | diff -u etc/dory.conf -
 	$< markdown | diff -u doc/detailed_config.md -
+
+# ---- what is installed -----------------------------------------------------------------------
+
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+SBIN_PROGRAMS := $(filter dory dory-%,$(PROGRAMS))  # they find each other in one folder
+BIN_PROGRAMS := $(filter-out $(SBIN_PROGRAMS),$(PROGRAMS))
+TO := $(DESTDIR)$(PREFIX)
+TO_ETC := $(DESTDIR)$(SYSCONFDIR)
+
+# One that is there already is the user's.
+install_once = test -e $(2) || install -m 644 $(1) $(2)
+
+install: all
+	install -d $(TO)/sbin $(TO)/bin $(TO)/share/doc/dory $(addprefix $(TO_ETC)/,dory default init.d logrotate.d)
+	install $(SBIN_PROGRAMS:%=$(BIN)/%) $(TO)/sbin
+	install $(BIN_PROGRAMS:%=$(BIN)/%) $(TO)/bin
+	install -m 644 README.md doc/detailed_config.md etc/dory.conf $(TO)/share/doc/dory
+	sed -e 's,^DAEMON=.*,DAEMON=$(PREFIX)/sbin/dory,' -e 's,^DORYCTL=.*,DORYCTL=$(PREFIX)/bin/doryctl,' \
+	    -e 's,/etc/dory/,$(SYSCONFDIR)/dory/,' -e 's,/etc/default/,$(SYSCONFDIR)/default/,g' \
+	    etc/dory.init > $(TO_ETC)/init.d/dory
+	chmod 755 $(TO_ETC)/init.d/dory
+	$(call install_once,etc/dory.conf,$(TO_ETC)/dory/dory.conf)
+	$(call install_once,etc/dory.default,$(TO_ETC)/default/dory)
+	$(call install_once,etc/dory.logrotate,$(TO_ETC)/logrotate.d/dory)
 
 clean:
 	rm -rf build
