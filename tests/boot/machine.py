@@ -66,7 +66,7 @@ class Machine:
 
     def __init__(self, folder):
         self.root = os.path.join(folder, "root")
-        self.name = os.path.basename(folder).replace("_", "-")
+        self.name = "dory-boot-" + "".join(filter(str.isalnum, folder[-8:]))
         self.console = os.path.join(folder, "console")
         self.kept = os.path.join(folder, "kept")    # a tmpfs that outlives a boot
         self.nspawn = None
@@ -138,6 +138,7 @@ class Machine:
 
     def start(self, *words, user=None):
         """A process there; its output is a pipe."""
+        check(self.leader, "the machine is not booted")
         become = ["--setuid", user, "--setgid", user] if user else []
         return subprocess.Popen(
             ["nsenter", "--target", str(self.leader), "--mount", "--uts", "--ipc", "--net", "--pid",
