@@ -88,6 +88,7 @@ BatchId Drain::OpenFor(Topic& topic, BatchQueue& queue, const shm::NewBatch& bat
 }
 
 Drain::Placed Drain::PlaceRouted(Topic& topic, const Arrival& arrival, int64_t now_ms) {
+  memory_.Mark(shm::Step::kC2, arrival.position);
   const Route route = ChooseRoute(arrival.message.header, topic.partitions.size());
   const bool keyed = route.kind == shm::BatchKind::kKey;
   uint32_t row = shm::kNoIndex;
@@ -112,10 +113,12 @@ Drain::Placed Drain::PlaceRouted(Topic& topic, const Arrival& arrival, int64_t n
   const shm::BatchDescriptor& batch = memory_.pool.descriptor(id);
   const protocol::RecordPieces record(MakeRecord(arrival.message, batch.base_timestamp, batch.commit.count));
   shm::BatchEnd end = memory_.pool.End(id);
+  memory_.Mark(shm::Step::kC3, arrival.position);
   const ByteSpan staged = memory_.pool.Stage(id, record.pieces());
   end.crc = staged.empty() ? ExtendCrc(end.crc, record.pieces()) : Crc32cExtend(end.crc, staged);
   end.position = arrival.position;
   end.max_timestamp = std::max(end.max_timestamp, timestamp);
+  memory_.Mark(shm::Step::kC4, arrival.position);
   memory_.pool.Commit(id, record.size(), end);
   if (batch.commit.bytes >= static_cast<uint64_t>(topic.config.batch_bytes) ||
       topic.config.batching == Batching::kOff || topic.config.batch_messages > 0) {
@@ -198,6 +201,7 @@ void Drain::DiscardDamaged(const shm::RingRecord& damaged) {
 
 // C1. Topic rows are published before the first record that names them.
 shm::RingRecord Drain::ReadRing(uint64_t tail) const {
+  memory_.Mark(shm::Step::kC1, position_);
   shm::RingRecord record = memory_.ring.ReadAt(position_, tail);
   const bool is_message = record.verdict == shm::RingRecord::Verdict::kMessage;
   if (is_message && record.message.header.topic_row >= shm::Load(memory_.intake_books->topic_count)) {
@@ -229,6 +233,7 @@ PassResult Drain::DrainRing(int64_t now_ms) {
   result.moved = position_ != start;
   result.more = !result.full && position_ != memory_.ring.Tail();
   if (result.moved && !stores_late) {
+    memory_.Mark(shm::Step::kC5, position_);
     DORY_CRASH_POINT("C5.before");
     shm::Store(memory_.consumer->head, position_);
     DORY_CRASH_POINT("C5.head");
@@ -237,6 +242,7 @@ PassResult Drain::DrainRing(int64_t now_ms) {
 }
 
 void Drain::AdvanceWaiting(BatchId id, uint32_t first) {
+  memory_.Mark(shm::Step::kC5, id);
   shm::Store(memory_.pool.writable(id).word, shm::MakeBatchWord(shm::BatchState::kOpen, first, 0));
   DORY_CRASH_POINT("C5.first");
 }

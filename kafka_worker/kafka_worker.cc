@@ -105,6 +105,7 @@ void KafkaWorker::RunTurn() {
     room_bell_.WakeIfAsleep();
     shm::Store(memory_.page->heartbeat, memory_.page->heartbeat + 1);
   }
+  memory_.Mark(shm::Step::kNone, 0);
   PrepareToWait(moved_any, next_due_ms);
 }
 

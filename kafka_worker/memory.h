@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/bytes.h"
+#include "shm/breadcrumb.h"
 #include "shm/layout.h"
 #include "shm/pool.h"
 #include "shm/ring_reader.h"
@@ -25,6 +26,9 @@ struct Memory {
         page(mapped.GetWritable<shm::WorkerPage>(shm::RegionKind::kWorkerPage,
                                                  shm::WorkerIndex(shm::Role::kKafka, of_lane))),
         intake_books(mapped.Get<shm::IntakeBooks>(shm::RegionKind::kIntakeBooks, of_lane)) {}
+
+  // The step that is taken next, and of which ring position or batch.
+  void Mark(shm::Step step, uint64_t subject) const { shm::LeaveBreadcrumb(page, step, subject); }
 
   const shm::IntakeTopicRow& TopicRow(uint32_t row) const {
     return reinterpret_cast<const shm::IntakeTopicRow*>(intake_books + 1)[row];

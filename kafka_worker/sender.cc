@@ -160,6 +160,7 @@ bool Sender::PrepareFirstSend(Topic& topic, Partition& partition, int32_t number
   if (partition.row == shm::kNoIndex) partition.row = topics_.EnsurePartitionRow(topic.row, number);
   if (partition.row == shm::kNoIndex) return false;
 
+  memory_.Mark(shm::Step::kC6, id);
   shm::PartitionRow& row = memory_.partitions->rows[partition.row];
   BatchDescriptor& batch = memory_.pool.writable(id);
   uint64_t count = batch.commit.count - batch.word.first;
@@ -187,6 +188,7 @@ bool Sender::PrepareFirstSend(Topic& topic, Partition& partition, int32_t number
   shm::Store(batch.attempts, 0);
   shm::Store(batch.first_sent_boottime_ns, BoottimeNs());
   DORY_CRASH_POINT("C6.fixed");
+  memory_.Mark(shm::Step::kC7, id);
   const BatchState sent = DORY_IS_MUTANT("SENT after the write") ? BatchState::kOpen : BatchState::kSent;
   shm::Store(batch.word, shm::MakeBatchWord(sent, batch.word.first, count));
   DORY_CRASH_POINT("C7.sent");
@@ -277,6 +279,7 @@ void Sender::SendLoad(BrokerConnection& connection, Load load) {
   frame.bytes = encoder_.Finish();
   frame.head.assign(encoder_.buffer().begin(), encoder_.buffer().end());
   LayOutPieces(encoder_.splices(), spans_, &frame);
+  memory_.Mark(shm::Step::kC8, batches.front().batch);
   DORY_CRASH_POINT("C8.before_write");
   connection.Exchange(Api::kProduce, std::move(frame), load.timeout_ms,
                       [this, &connection, sent = std::move(batches), version = header.version](const Answer& answer) {

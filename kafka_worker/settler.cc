@@ -37,6 +37,7 @@ Attempt ClassifyAttempt(const ErrorCode& error, int64_t took_ms, bool explained)
 }  // namespace
 
 bool FinishSettled(Memory& memory, BatchId id) {
+  memory.Mark(shm::Step::kC11, id);
   BatchDescriptor& batch = memory.pool.writable(id);
   shm::KafkaTopicRow& books = memory.books[batch.topic_row];
   const shm::BatchWord word = batch.word;
@@ -54,6 +55,7 @@ bool FinishSettled(Memory& memory, BatchId id) {
     shm::Store(books.discarded[batch.discard_reason], batch.total_after);
   }
   DORY_CRASH_POINT("C11.counted");
+  memory.Mark(shm::Step::kC12, id);
   if (freed_before) return true;
   if (end == batch.commit.count) {
     memory.pool.Free(id);
@@ -135,6 +137,7 @@ void Settler::NoteAttempt(const SentBatch& sent, Attempt attempt) {
 }
 
 void Settler::Settle(BrokerConnection& connection, const SentBatch& sent, const PartitionResult& result) {
+  memory_.Mark(shm::Step::kC9, sent.batch);
   const ErrorCode& error = protocol::FindErrorCode(result.error_code);
   if (error.refresh_metadata) cluster_.RefreshMetadata();
   if (error.action != Action::kAuthorization) PartitionOf(sent).trouble.unauthorized_since_ms = 0;
@@ -178,6 +181,7 @@ void Settler::SettleDelivered(const SentBatch& sent, int64_t base_offset) {
   const shm::KafkaTopicRow& books = memory_.books[batch.topic_row];
   shm::Store(batch.total_after, shm::Load(books.delivered) + batch.word.count);  // C9
   DORY_CRASH_POINT("C9.total");
+  memory_.Mark(shm::Step::kC10, sent.batch);
   shm::Store(batch.word, shm::MakeBatchWord(BatchState::kAcked, batch.word.first, batch.word.count));  // C10
   DORY_CRASH_POINT("C10.acked");
   cluster_.CountAcknowledged(sent.broker);
@@ -193,6 +197,7 @@ void Settler::SettleDiscarded(const SentBatch& sent, shm::Discard reason) {
   DORY_CRASH_POINT("C9.discard_reason");
   shm::Store(batch.total_after, discarded + batch.word.count);
   DORY_CRASH_POINT("C9.discard_total");
+  memory_.Mark(shm::Step::kC10, sent.batch);
   shm::Store(batch.word, shm::MakeBatchWord(BatchState::kDiscarded, batch.word.first, batch.word.count));
   DORY_CRASH_POINT("C10.discarded");
   Release(sent);

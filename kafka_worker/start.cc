@@ -38,6 +38,7 @@ void SetWord(Memory& memory, BatchId batch, shm::BatchWord word) {
 }  // namespace
 
 std::vector<BatchId> Recover(Memory& memory) {
+  memory.Mark(shm::Step::kStart, shm::Load(memory.consumer->head));
   const shm::KafkaStart plan = shm::PlanKafkaStart(*memory.consumer, memory.pool);
   if (plan.redo_cell) RedoCell(memory);
   memory.pool.Rebuild();
@@ -53,6 +54,7 @@ std::vector<BatchId> Recover(Memory& memory) {
     if (move.first == memory.pool.descriptor(move.batch).commit.count) memory.pool.Free(move.batch);
   }
   NoteUnknownOutcomes(memory, plan.live);
+  memory.Mark(shm::Step::kNone, 0);
   return plan.live;
 }
 

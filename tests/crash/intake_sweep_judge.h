@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "shm/soundness.h"
 #include "tests/crash/intake_sweep_world.h"
 
 namespace dory::intake {
@@ -20,7 +21,8 @@ class Judge {
     for (const auto& [row, count] : world_.CountAppended()) {
       if (books_.topics.at(row).appended != count) return "a reader's books: appended";
     }
-    return books_.Appended() == Sum(world_.CountAppended()) ? "" : "a reader's books: all appended";
+    if (books_.Appended() != Sum(world_.CountAppended())) return "a reader's books: all appended";
+    return shm::CheckSound(world_.check(), 0).message();
   }
 
   std::string JudgeAll() {

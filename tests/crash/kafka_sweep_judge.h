@@ -8,6 +8,7 @@
 #include <string>
 
 #include "shm/check_buffer.h"
+#include "shm/soundness.h"
 #include "tests/crash/kafka_sweep_world.h"
 
 namespace dory::kafka {
@@ -21,7 +22,7 @@ class Judge {
   // Of what a kill left. Empty: nothing is wrong.
   std::string InspectAfterDeath() {
     const std::string problem = CheckBooks(nullptr);
-    return problem.empty() ? CheckWindows() : problem;
+    return problem.empty() ? shm::CheckSound(world_.check(), 0).message() : problem;
   }
 
   std::string JudgeAll() {
@@ -49,23 +50,6 @@ class Judge {
   bool Has(Fate fate) const {
     return std::any_of(script_.messages.begin(), script_.messages.end(),
                        [&](const ScriptMessage& message) { return message.fate == fate; });
-  }
-
-  // At most one window of a partition is under way, and at most one of all is between C10 and C12.
-  std::string CheckWindows() const {
-    const shm::PoolView pool(world_.check(), 0);
-    std::set<uint32_t> busy;
-    size_t settling = 0;
-    for (shm::BatchId id = 0; id < pool.block_count(); ++id) {
-      const shm::BatchDescriptor& batch = pool.descriptor(id);
-      const auto state = static_cast<shm::BatchState>(batch.word.state);
-      const bool settles = state == shm::BatchState::kAcked || state == shm::BatchState::kDiscarded;
-      settling += settles;
-      if ((settles || state == shm::BatchState::kSent) && !busy.insert(batch.partition_row).second) {
-        return "two windows of one partition";
-      }
-    }
-    return settling > 1 ? "two windows are being settled" : "";
   }
 
   std::string JudgeLogs() {
