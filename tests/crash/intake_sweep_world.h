@@ -199,6 +199,7 @@ class World {
 
   const Scenario& scenario() const { return scenario_; }
   const Shared& shared() const { return *shared_; }
+  const shm::Segment& check() const { return *check_; }
   const std::vector<std::vector<Sent>>& sent() const { return sent_; }
   const shm::Segment& check() const { return *check_; }
   shm::Books Books() const { return shm::ReadBooks(*check_, 0); }

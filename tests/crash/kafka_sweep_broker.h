@@ -335,9 +335,12 @@ class Brokers {
     if (!decoded.ok()) return {.code = 2};
     const Batch batch = Unpack(decoded.value());
     const auto is = [&](uint16_t message, Fate fate) { return scenario_.messages.at(message).fate == fate; };
-    const bool is_large = std::any_of(batch.messages.begin(), batch.messages.end(),
-                                      [&](uint16_t message) { return is(message, Fate::kHuge); });
-    if (is_large || batch.messages.size() > scenario_.most_records) return {.code = 10};
+    const auto has = [&](Fate fate) {
+      return std::any_of(batch.messages.begin(), batch.messages.end(), [&](uint16_t message) { return is(message, fate); });
+    };
+    if (has(Fate::kCutOff)) return {.cuts = true};
+    if (has(Fate::kFatal)) return {.code = -1};
+    if (has(Fate::kHuge) || batch.messages.size() > scenario_.most_records) return {.code = 10};
     Verdict verdict;
     for (size_t i = 0; i < batch.messages.size(); ++i) {
       if (!is(batch.messages[i], Fate::kRefused)) continue;

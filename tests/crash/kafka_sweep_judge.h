@@ -21,6 +21,8 @@ class Judge {
 
   // Of what a kill left. Empty: nothing is wrong.
   std::string InspectAfterDeath() {
+    const Status sound = shm::CheckSound(world_.check(), 0);
+    if (!sound.ok()) return "a start would not take it: " + sound.message();
     const std::string problem = CheckBooks(nullptr);
     return problem.empty() ? shm::CheckSound(world_.check(), 0).message() : problem;
   }
@@ -92,6 +94,8 @@ class Judge {
         ++discarded_[Discard::kCorrupt];
       } else if (message.fate == Fate::kHuge) {
         ++discarded_[Discard::kTooLarge];
+      } else if (message.fate == Fate::kFatal || message.fate == Fate::kCutOff) {
+        ++discarded_[Discard::kAmbiguous];
       } else if (message.fate == Fate::kRefused) {
         ++discarded_[Discard::kRefused];
       } else if (logged) {

@@ -19,6 +19,8 @@ enum class Fate : uint8_t {
   kDamaged,  // its record in the ring does not hold
   kHuge,     // brokers take it in no batch
   kRefused,  // brokers find fault with it
+  kFatal,    // brokers answer UNKNOWN_SERVER_ERROR
+  kCutOff,   // brokers cut the connection
 };
 
 // A message's number is its place in the script; its value begins with it.
@@ -57,6 +59,7 @@ enum class Pace : uint8_t {
   kBursts,   // four with each look of the worker, where there is room
   kSettled,  // four when all before are settled
   kSingly,   // one with each look, once the first is settled
+  kSlowly,   // one each half second
 };
 
 struct Scenario {

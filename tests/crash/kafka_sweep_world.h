@@ -153,7 +153,8 @@ class World final : public crash::Machine {
   static constexpr int64_t kBirthNs = 1'000'000'000'000;
   static constexpr int64_t kLongestNs = 3'600'000'000'000;
   static constexpr int kStuck = 3;
-  static constexpr int kBurst = 4;  // messages of one append
+  static constexpr int64_t kHalfSecondNs = 500'000'000;
+  static constexpr size_t kBurst = 4;
 
   shm::ProducerPage& Producer() { return *intake_->GetWritable<shm::ProducerPage>(RegionKind::kProducer, 0); }
   shm::ConsumerPage& Consumer() { return *kafka_->GetWritable<shm::ConsumerPage>(RegionKind::kConsumer, 0); }
@@ -205,12 +206,20 @@ class World final : public crash::Machine {
   // Plays the intake: a burst of the script's next messages, where there is room.
   bool AppendSome() {
     const size_t before = shared_->appended;
-    if (scenario_.pace == Pace::kSettled && Books().Buffered() > 0) return false;
-    if (scenario_.pace == Pace::kSingly && before > 0 && Books().Delivered() == 0) return false;
-    for (int i = scenario_.pace == Pace::kSingly ? kBurst - 1 : 0; i < kBurst && shared_->appended < scenario_.messages.size(); ++i) {
+    for (size_t room = CountArriving(); room > 0 && shared_->appended < scenario_.messages.size(); --room) {
       if (!AppendNext()) break;
     }
     return shared_->appended > before;
+  }
+
+  size_t CountArriving() const {
+    switch (scenario_.pace) {
+      case Pace::kBursts: return kBurst;
+      case Pace::kSettled: return Books().Buffered() > 0 ? 0 : kBurst;
+      case Pace::kSingly: return shared_->appended > 0 && Books().Delivered() == 0 ? 0 : 1;
+      case Pace::kSlowly: return shared_->now_ns - kBirthNs < static_cast<int64_t>(shared_->appended) * kHalfSecondNs ? 0 : 1;
+    }
+    return 0;
   }
 
   bool AppendNext() {
