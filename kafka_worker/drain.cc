@@ -49,6 +49,7 @@ struct Drain::Arrival {
   uint64_t position;  // ring position after it
   int64_t received_boottime_ns;
   bool from_ring;
+  bool holds;  // is what it was
 };
 
 Drain::Drain(Memory& memory, TopicTable& topics)
@@ -220,7 +221,7 @@ PassResult Drain::DrainRing(int64_t now_ms) {
   while (position_ != tail && position_ - start < kPassBytes) {
     const shm::RingRecord record = ReadRing(tail);
     if (record.verdict == shm::RingRecord::Verdict::kMessage) {
-      const Arrival arrival{record.message, record.bytes, record.end, record.received_boottime_ns, true};
+      const Arrival arrival{record.message, record.bytes, record.end, record.received_boottime_ns, true, true};
       if (Place(arrival, now_ms) == Placed::kFull) {
         result.full = true;
         break;
@@ -252,10 +253,23 @@ Drain::Arrival Drain::ReadWaiting(BatchId id, uint64_t offset, const shm::Waitin
   arrival.bytes = memory_.pool.Read(id, offset, place.next_offset - offset, &gathered_);
   arrival.position = place.position;
   shm::RecordHeader header;
+  if (arrival.bytes.size() < sizeof(header)) return arrival;
   std::memcpy(&header, arrival.bytes.data(), sizeof(header));
   arrival.received_boottime_ns = header.received_boottime_ns;
-  if (!shm::ViewMessage(arrival.bytes, &arrival.message)) std::abort();  // it was checked at C1
+  arrival.holds = header.crc == shm::RecordCrc(arrival.bytes) && shm::ViewMessage(arrival.bytes, &arrival.message);
   return arrival;
+}
+
+// It was sound at C1: a wild write since. Its position counts for the next start, so that it has to lie
+// before that of the record behind it.
+void Drain::DiscardWaiting(const Topic& topic, BatchId id, uint32_t index, const shm::WaitingRecord& place) {
+  const bool last = index + 1 == memory_.pool.descriptor(id).commit.count;
+  const uint64_t end = memory_.pool.End(id).position;
+  const uint64_t next = last ? end : shm::ReadWaitingRecord(memory_.pool, id, place.next_offset).position;
+  if (place.position > end || (!last && place.position >= next)) std::abort();
+  LogError("{}: a waiting message does not hold its crc; it is discarded as corrupt", topic.name);
+  uint64_t* counters = memory_.books[topic.row].discarded;
+  DiscardOne(&counters[static_cast<size_t>(shm::Discard::kCorrupt)], 1, place.position);
 }
 
 PassResult Drain::DrainWaiting(Topic& topic, int64_t now_ms) {
@@ -268,7 +282,9 @@ PassResult Drain::DrainWaiting(Topic& topic, int64_t now_ms) {
     while (first < batch.commit.count) {
       const shm::WaitingRecord place = shm::ReadWaitingRecord(memory_.pool, id, topic.waiting_offset);
       const Arrival arrival = ReadWaiting(id, topic.waiting_offset, place);
-      if (Place(arrival, now_ms) == Placed::kFull) {
+      if (!arrival.holds) {
+        DiscardWaiting(topic, id, first, place);
+      } else if (Place(arrival, now_ms) == Placed::kFull) {
         result.full = true;
         break;
       }

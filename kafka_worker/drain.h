@@ -4,7 +4,8 @@
 //   before the next source begins, because the discard cell remembers one pass; and before any batch
 //   leaves OPEN.
 // On crash: the ends of the live batches and the cell say how far the pass had come (shm/kafka_start.h).
-// Errors: a record that does not hold is discarded as corrupt, with as many as its ordinals tell.
+// Errors: a record of the ring that does not hold is discarded as corrupt, with as many as its ordinals
+//   tell; so is one of a waiting batch, alone.
 
 #pragma once
 
@@ -57,6 +58,7 @@ class Drain {
   bool Accepts(const BatchQueue& queue, uint64_t size, uint64_t limit) const;
   bool HasRoom(BatchId batch, uint64_t size, bool from_ring) const;
   Arrival ReadWaiting(BatchId batch, uint64_t offset, const shm::WaitingRecord& place);
+  void DiscardWaiting(const Topic& topic, BatchId batch, uint32_t index, const shm::WaitingRecord& place);
   void AdvanceWaiting(BatchId batch, uint32_t first);
 
   Memory& memory_;

@@ -19,6 +19,8 @@ using shm::BatchState;
 
 constexpr int16_t kAcksAll = -1;
 
+bool IsWhole(const BatchDescriptor& batch) { return batch.word.first == 0 && batch.word.count == batch.commit.count; }
+
 void MarkSent(Memory& memory, const std::vector<SentBatch>& batches) {
   for (const SentBatch& sent : batches) {
     BatchDescriptor& batch = memory.pool.writable(sent.batch);
@@ -28,8 +30,14 @@ void MarkSent(Memory& memory, const std::vector<SentBatch>& batches) {
 
 }  // namespace
 
-Sender::Sender(Memory& memory, TopicTable& topics, Cluster& cluster, const KafkaConfig& config, OnAnswer on_answer)
-    : memory_(memory), topics_(topics), cluster_(cluster), config_(config), on_answer_(std::move(on_answer)) {}
+Sender::Sender(Memory& memory, TopicTable& topics, Cluster& cluster, const KafkaConfig& config, OnAnswer on_answer,
+               OnCorrupt on_corrupt)
+    : memory_(memory),
+      topics_(topics),
+      cluster_(cluster),
+      config_(config),
+      on_answer_(std::move(on_answer)),
+      on_corrupt_(std::move(on_corrupt)) {}
 
 void Sender::Dispatch(const DueRule& rule, int64_t now_ms) {
   Turn turn{rule, now_ms, {}, {}};
@@ -195,6 +203,16 @@ bool Sender::PrepareFirstSend(Topic& topic, Partition& partition, int32_t number
   return true;
 }
 
+// A whole batch goes under the crc that was kept as it grew, so that a wild write is refused by the broker;
+// a part of one would get a fresh crc.
+void Sender::LeaveOutCorrupt(std::vector<SentBatch>* batches) {
+  std::erase_if(*batches, [this](const SentBatch& sent) {
+    if (IsWhole(memory_.pool.descriptor(sent.batch)) || BatchHolds(memory_.pool, sent.batch)) return false;
+    on_corrupt_(sent);
+    return true;
+  });
+}
+
 // A window that is not its whole batch is encoded anew, in private memory, with offsets from 0.
 void Sender::AddWindow(BatchId id, Frame* frame, protocol::BatchHeader* header) {
   protocol::Bytes records;
@@ -218,7 +236,7 @@ void Sender::AddBatch(const SentBatch& sent, protocol::ProduceEncoder* encoder, 
   header.producer_epoch = batch.epoch;
   header.base_sequence = batch.base_sequence;
   header.record_count = static_cast<int32_t>(batch.word.count);
-  if (batch.word.first == 0 && batch.word.count == batch.commit.count) {
+  if (IsWhole(batch)) {
     header.max_timestamp = end.max_timestamp;
     header.records_bytes = batch.commit.bytes;
     header.records_crc = end.crc;
@@ -251,6 +269,8 @@ void LayOutPieces(std::span<const protocol::ProduceEncoder::Splice> splices,
 
 void Sender::SendLoad(BrokerConnection& connection, Load load) {
   std::vector<SentBatch>& batches = load.batches;
+  LeaveOutCorrupt(&batches);
+  if (batches.empty()) return;
   if (!connection.VersionOf(Api::kProduce)) {
     const Status why = Status::Error("it offers no version of Produce that we speak");
     connection.Close(why);

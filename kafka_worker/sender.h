@@ -39,7 +39,11 @@ class Sender {
   using OnAnswer = std::function<void(BrokerConnection& connection, const std::vector<SentBatch>& batches,
                                       int16_t version, const Answer& answer)>;
 
-  Sender(Memory& memory, TopicTable& topics, Cluster& cluster, const KafkaConfig& config, OnAnswer on_answer);
+  // A batch of which only a part would be sent, and whose records are not what they were: it is not sent.
+  using OnCorrupt = std::function<void(const SentBatch& batch)>;
+
+  Sender(Memory& memory, TopicTable& topics, Cluster& cluster, const KafkaConfig& config, OnAnswer on_answer,
+         OnCorrupt on_corrupt);
 
   // Sends what can be sent of the dirty topics.
   void Dispatch(const DueRule& rule, int64_t now_ms);
@@ -78,6 +82,7 @@ class Sender {
   BatchId PickBatch(Topic& topic, Partition& partition, BatchQueue** from, Turn* turn) const;
   bool PrepareFirstSend(Topic& topic, Partition& partition, int32_t number, BatchId batch);
   void SendLoad(BrokerConnection& connection, Load load);
+  void LeaveOutCorrupt(std::vector<SentBatch>* batches);
   void AddBatch(const SentBatch& sent, protocol::ProduceEncoder* encoder, Frame* frame);
   void AddWindow(BatchId batch, Frame* frame, protocol::BatchHeader* header);
 
@@ -86,6 +91,7 @@ class Sender {
   Cluster& cluster_;
   KafkaConfig config_;
   OnAnswer on_answer_;
+  OnCorrupt on_corrupt_;
   protocol::ProduceEncoder encoder_;
   std::vector<std::vector<ByteSpan>> spans_;  // of each batch of the request at hand
 };

@@ -32,6 +32,9 @@ class Settler {
   void OnAnswer(BrokerConnection& connection, const std::vector<SentBatch>& batches, int16_t version,
                 const Answer& answer);
 
+  // A SENT batch whose records are not what they were: what is left of it.
+  void DiscardCorrupt(const SentBatch& sent);
+
  private:
   using PartitionResult = protocol::ProducePartitionResult;
 
@@ -53,7 +56,6 @@ class Settler {
   void NarrowDown(const SentBatch& sent, std::string_view why);
   void Refuse(const SentBatch& sent, const protocol::ErrorCode& error, const PartitionResult& result);
   void RefuseNamed(const SentBatch& sent, const protocol::ErrorCode& error, const PartitionResult& result);
-  void DiscardCorrupt(const SentBatch& sent);
   void ShrinkWindow(const SentBatch& sent, uint64_t count);
   void ResetSequence(BrokerConnection& connection, const SentBatch& sent, const protocol::ErrorCode& error);
   void StartOver(const SentBatch& sent, bool new_producer_id);

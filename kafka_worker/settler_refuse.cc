@@ -149,9 +149,17 @@ void Settler::RefuseNamed(const SentBatch& sent, const ErrorCode& error, const P
   SettleDiscarded(sent, DiscardReasonOf(error));
 }
 
-// Nothing of what is left can be told apart any more.
+// Nothing of what is left can be told apart any more. A window that may be in the log, from an attempt
+// before the damage, goes by itself: discarded, possibly delivered.
 void Settler::DiscardCorrupt(const SentBatch& sent) {
   BatchDescriptor& batch = memory_.pool.writable(sent.batch);
+  if (batch.unknown_outcome != 0) {
+    LogError("{}/{}: {} messages discarded, possibly delivered: their crc does not hold", sent.topic->name,
+             sent.partition, uint64_t{batch.word.count});
+    LeaveEpoch(batch, false);
+    SettleDiscarded(sent, shm::Discard::kAmbiguous);
+    return;
+  }
   const uint64_t left = batch.commit.count - batch.word.first;
   LogError("{}/{}: {} messages discarded: their crc does not hold", sent.topic->name, sent.partition, left);
   shm::Store(batch.word, shm::MakeBatchWord(BatchState::kSent, batch.word.first, left));

@@ -201,7 +201,6 @@ class World {
   const Shared& shared() const { return *shared_; }
   const shm::Segment& check() const { return *check_; }
   const std::vector<std::vector<Sent>>& sent() const { return sent_; }
-  const shm::Segment& check() const { return *check_; }
   shm::Books Books() const { return shm::ReadBooks(*check_, 0); }
   const shm::ProducerPage& Producer() const { return *check_->Get<shm::ProducerPage>(RegionKind::kProducer, 0); }
   const shm::ReceiveSlots& Slots() const { return *check_->Get<shm::ReceiveSlots>(RegionKind::kReceive, 0); }

@@ -358,7 +358,9 @@ class Brokers {
     protocol::RecordView record;
     for (int32_t i = 0; i < decoded.header.record_count; ++i) {
       if (!protocol::DecodeRecord(&records, &record) || record.offset_delta != i) Violate("a record's offset");
-      batch.messages.push_back(static_cast<uint16_t>(std::atoi(std::string(AsText(*record.value).substr(0, 4)).c_str())));
+      const int number = std::atoi(std::string(AsText(*record.value).substr(0, 4)).c_str());
+      if (static_cast<size_t>(number) >= scenario_.messages.size()) Violate("a message that nobody sent");
+      batch.messages.push_back(static_cast<uint16_t>(static_cast<size_t>(number) % scenario_.messages.size()));
     }
     if (records.remaining() > 0) Violate("bytes behind the records");
     return batch;

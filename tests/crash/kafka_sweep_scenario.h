@@ -54,6 +54,14 @@ struct Fault {
 // What becomes of a request that was written before the kill and not read.
 enum class Late : uint8_t { kLost, kAtDeath, kBehindNext };
 
+// What a wild write hits in the pool, once.
+enum class Damage : uint8_t {
+  kNone,
+  kOpen,     // a batch that takes records
+  kWindow,   // one of which only a part is sent
+  kWaiting,  // one of a topic that is not known yet
+};
+
 // When messages come.
 enum class Pace : uint8_t {
   kBursts,   // four with each look of the worker, where there is room
@@ -75,7 +83,7 @@ struct Scenario {
   bool ambiguous = false;          // doubles may be, and are counted as possible
   bool gives_up = false;           // topic 2 is never known, and its messages are discarded
   bool discards_by_answer = false;
-  bool damages_pool = false;       // a wild write into a batch
+  Damage damage = Damage::kNone;
   uint64_t ring_size = 64 * 1024;
   uint32_t free_blocks = 32;       // of the pool, beside its reserve
   int32_t first_sequence = 0;

@@ -131,7 +131,7 @@ class World final : public crash::Machine {
   void OnWait() override {
     brokers_->Serve();
     NoteUse();
-    if (scenario_.damages_pool && !shared_->damaged_pool) DamagePool();
+    if (scenario_.damage != Damage::kNone && !shared_->damaged_pool) DamagePool();
     if (AppendSome()) shm::DoorbellWaker(&Consumer().data_sleep, data_bell_.get()).WakeIfAsleep();
   }
 
@@ -252,17 +252,24 @@ class World final : public crash::Machine {
     ring[position % ring.size() + sizeof(shm::RecordHeader) + 8] ^= std::byte{1};
   }
 
-  // A wild write into the first batch that waits for more records.
+  // Into the value of the first record of the first such batch.
   void DamagePool() {
     const shm::PoolView pool(*check_, 0);
     for (shm::BatchId id = 0; id < pool.block_count(); ++id) {
-      const shm::BatchDescriptor& batch = pool.descriptor(id);
-      const bool is_open = static_cast<shm::BatchState>(batch.word.state) == shm::BatchState::kOpen;
-      if (!is_open || batch.kind == shm::BatchKind::kWaiting || batch.commit.count < 3) continue;
-      kafka_->WritableBytes(RegionKind::kPool, 0)[id * shm::kBlockSize + 20] ^= std::byte{1};
+      if (!IsToBeDamaged(pool.descriptor(id))) continue;
+      const size_t offset = scenario_.damage == Damage::kWaiting ? shm::kRecordOverhead + 1 : 20;
+      kafka_->WritableBytes(RegionKind::kPool, 0)[id * shm::kBlockSize + offset] ^= std::byte{1};
       shared_->damaged_pool = true;
       return;
     }
+  }
+
+  bool IsToBeDamaged(const shm::BatchDescriptor& batch) const {
+    const auto state = static_cast<shm::BatchState>(batch.word.state);
+    if (batch.commit.count < 3 || (batch.kind == shm::BatchKind::kWaiting) != (scenario_.damage == Damage::kWaiting)) return false;
+    if (scenario_.damage != Damage::kWindow) return state == shm::BatchState::kOpen && batch.word.first == 0;
+    return state == shm::BatchState::kSent && batch.word.count <= scenario_.most_records &&
+           batch.word.first + batch.word.count < batch.commit.count;
   }
 
   void NoteUse() {
