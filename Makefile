@@ -7,7 +7,7 @@
 #   make check-more      what else must not rot (at most 40 minutes)
 #   make check-kafka     the long form on real Kafka of all versions (at most an hour)
 #   make unit            the unit tests alone
-#   make soak            the storm of kills for HOURS=1, on real Kafka; never part of a check
+#   make soak            the storm of kills for MINUTES=100, on real Kafka; never part of a check
 #   make bench           figures beside a bare sink in the same run; never part of a check
 #   make deps            the Debian packages of a build, with apt-get where we are root
 #   make deps-check      and those of the tests
@@ -177,7 +177,8 @@ check check-more check-kafka: deps-check
 
 soak: deps-check
 	@$(MAKE) --no-print-directory all support
-	tests/kafka/storm.py --seconds $$(( $(or $(HOURS),1) * 3600 ))
+	@$(MAKE) --no-print-directory CRASH=1 all
+	DORY_BIN=build/crash/bin tests/kafka/storm.py --seconds $$(( $(or $(MINUTES),100) * 60 )) --every-step 20
 
 bench: deps
 	@$(MAKE) --no-print-directory all support bench-programs

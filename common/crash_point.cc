@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string>
 
 // The linker's names for the ends of the section that DORY_CRASH_POINT fills.
@@ -28,12 +29,20 @@ struct Plan {
   int count_fd = -1;
 };
 
+// "N" or "name:N".
+void ReadEnd(const std::string& at, Plan* plan) {
+  const size_t colon = at.rfind(':');
+  if (colon != std::string::npos) plan->name = at.substr(0, colon);
+  plan->at = std::strtoul(at.c_str() + (colon == std::string::npos ? 0 : colon + 1), nullptr, 10);
+}
+
 Plan ReadPlan() {
   Plan plan;
-  if (const char* at = std::getenv("DORY_CRASH_AT")) {
-    const char* colon = std::strrchr(at, ':');
-    if (colon != nullptr) plan.name.assign(at, colon);
-    plan.at = std::strtoul(colon != nullptr ? colon + 1 : at, nullptr, 10);
+  if (const char* at = std::getenv("DORY_CRASH_AT")) ReadEnd(at, &plan);
+  if (const char* path = std::getenv("DORY_CRASH_AT_FILE")) {
+    std::string at;
+    std::getline(std::ifstream(path), at);
+    ReadEnd(at, &plan);
   }
   if (const char* generation = std::getenv("DORY_CRASH_GENERATION")) {
     plan.only_generation = std::strtoull(generation, nullptr, 10);

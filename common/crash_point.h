@@ -3,6 +3,8 @@
 // Empty in release builds. In a build made with CRASH=1 each passage counts, and the environment says
 // what happens: DORY_CRASH_AT=N (the Nth passage of any point) or DORY_CRASH_AT=name:N (the Nth of
 // that one) ends the process by SIGKILL; DORY_CRASH_COUNT=FILE keeps the count of passages there.
+// DORY_CRASH_AT_FILE=FILE names a file that says it, read at the process's start, so that each life can
+// have another end.
 // DORY_CRASH_GENERATION=G limits all this to the worker of that generation. A test that forks says it
 // by ArmCrashPoint instead.
 //

@@ -39,8 +39,8 @@ int Fail(const Status& status) {
 Result<std::string> FindRunDir(const Options& options) {
   if (options.config_path.empty()) return options.run_dir;
   const Result<Config> config = LoadConfig(options.config_path);
-  if (!config.ok()) return config.status();
-  return config.value().run_dir;
+  if (config.ok()) return config.value().run_dir;
+  return Status::Error(config.status().message() + "\n--run-dir DIR reaches a dory that runs with what the file was");
 }
 
 std::optional<ControlClient> OpenSession(const Options& options, int* exit_code) {

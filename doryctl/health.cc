@@ -41,6 +41,7 @@ class Judge {
 
   void JudgeWorkers() {
     for (const Json& worker : status_.at("workers")) {
+      if (worker.at("name") == "status") continue;  // its trouble is a warning
       if (worker.at("degraded") != true && worker.at("state") != "parked") continue;
       Find(HealthLevel::kWarning, fmt::format("{} is {}, {} deaths", worker.at("name").get<std::string>(),
                                               worker.at("state").get<std::string>(), worker.at("deaths").get<uint64_t>()));

@@ -2,11 +2,15 @@
 """The storm: 20,000 messages/s from four numbered senders into three real brokers, while workers
 are killed in any mixture and brokers die and return. The judge reads while it runs.
 
-    tests/kafka/storm.py [--seconds N] [--kills-per-second F]
+    tests/kafka/storm.py [--seconds N] [--kills-per-second F] [--every-step N]
 
 At least 200 kills in 60 s. Often the kafka worker is stopped for a moment first, so that the ring
 is not empty when somebody dies. The last step of each that died, as its breadcrumb says it, is
 counted. Exit status 0 where nothing was lost, doubled or out of order, and the books balance.
+
+With --every-step each step must be the last one of N deaths at least: kills at any instant hit the
+short ones rarely, so the lives get an end at the step that was hit least, too. It needs programs
+whose crash points are alive: DORY_BIN=build/crash/bin.
 """
 
 import argparse
@@ -33,6 +37,12 @@ from support.harness import SUPPORT, Senders, check  # noqa: E402
 RATE = 5000                      # messages a second of each sender
 WORKERS = ("dory-intake", "dory-kafka")
 LEAST_KILLS_A_SECOND = 200 / 60
+# A crash point of each step that a storm comes by.
+POINTS = {"P1": "P1.room", "P2": "P2.received", "P3": "P3.record", "P4": "P4.tail", "P5": "P5.slot",
+          "P6": "P6.base", "P7": "P7.doorbell", "C2": "C2.open", "C3": "C3.encoded",
+          "C4": "C4.committed", "C5": "C5.head", "C6": "C6.fixed", "C7": "C7.sent",
+          "C8": "C8.before_write", "C9": "C9.total", "C10": "C10.acked", "C11": "C11.sequence",
+          "C12": "C12.free"}
 DIED = re.compile(r"(intake|kafka)-0 \(pid \d+\) died: .*; its last step: (\w+) of")
 
 
@@ -89,11 +99,28 @@ def let_go(dory):
         os.kill(pid, signal.SIGCONT)
 
 
-def kill_for(dory, seconds, rate):
+def aim(dory):
+    """Whoever is born until take_back dies at the step that was hit least."""
+    steps = count_steps(dory)
+    step = min(POINTS, key=lambda name: (steps[name], random.random()))
+    with open(dory.folder + "/end.new", "w", encoding="utf-8") as file:
+        file.write("%s:%d\n" % (POINTS[step], random.randint(1, 20)))
+    os.rename(dory.folder + "/end.new", dory.folder + "/end")
+
+
+def take_back(dory):
+    """Once successors are born: theirs may live."""
+    time.sleep(0.15)
+    os.unlink(dory.folder + "/end")
+
+
+def kill_for(dory, seconds, rate, aimed):
     kills = collections.Counter()
     until = time.monotonic() + seconds
     while time.monotonic() < until or sum(kills.values()) < seconds * LEAST_KILLS_A_SECOND:
         time.sleep(random.expovariate(rate))
+        if aimed:
+            aim(dory)
         if random.random() < 0.4:
             hold_the_ring(dory)
         chosen = random.choice((WORKERS[:1], WORKERS[1:], WORKERS))
@@ -101,6 +128,8 @@ def kill_for(dory, seconds, rate):
             kills[name] += dory.kill_worker(name)
         if "dory-kafka" not in chosen:
             let_go(dory)
+        if aimed:
+            take_back(dory)
     return kills
 
 
@@ -109,13 +138,13 @@ def count_steps(dory):
         return collections.Counter(step for _worker, step in DIED.findall(file.read()))
 
 
-def storm(cluster, seconds, rate):
-    with running(cluster) as dory:
+def storm(cluster, seconds, rate, every_step):
+    with running(cluster, env_file="DORY_CRASH_AT_FILE" if every_step else None) as dory:
         senders = Senders(dory, new_topic("storm"), SENDERS, 0, rate=RATE)
         with Judge(cluster.bootstrap, senders) as judge:
             brokers = threading.Thread(target=brokers_die, args=(cluster, seconds))
             brokers.start()
-            kills = kill_for(dory, seconds, rate)
+            kills = kill_for(dory, seconds, rate, every_step > 0)
             brokers.join()
             let_go(dory)
             sent = senders.stop()
@@ -127,6 +156,8 @@ def storm(cluster, seconds, rate):
               "arrived %d: %s" % (verdict["arrived"], books))
         check(dory.count_buffer("--live") == 0, "what is counted is not 0")
         steps = count_steps(dory)
+        rare = {step: steps[step] for step in POINTS if steps[step] < every_step}
+        check(not rare, "steps that were hit less than %d times: %s" % (every_step, rare))
         check(sum(kills.values()) >= seconds * LEAST_KILLS_A_SECOND, "too few kills: %s" % kills)
         return ("sent %d, received %d, delivered %d, arrived %d, lost %d, doubled %d, disorder %d; "
                 "possible duplicates %d; kills: intake %d, kafka %d; last steps: %s" % (
@@ -141,10 +172,12 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--kills-per-second", type=float, default=6)
+    parser.add_argument("--every-step", type=int, default=0)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="dory-storm-") as folder, \
             kafka_cluster.Cluster(VERSION, folder, BROKERS, free_port(BROKERS)) as cluster:
-        return harness.run_tests([storm], cluster, args.seconds, args.kills_per_second)
+        return harness.run_tests([storm], cluster, args.seconds, args.kills_per_second,
+                                 args.every_step)
 
 
 if __name__ == "__main__":

@@ -46,10 +46,11 @@ def new_topic(name):
 
 
 @contextlib.contextmanager
-def running(cluster, **options):
+def running(cluster, env_file=None, **options):
+    """A Dory that has started; `env_file`: a variable that names the file `end` in its folder."""
     with Dory(cluster.bootstrap, **options) as dory:
         try:
-            dory.start()
+            dory.start({env_file: dory.folder + "/end"} if env_file else None)
             yield dory
         except Failure:
             print(dory.last_words(40))
