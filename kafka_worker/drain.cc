@@ -89,7 +89,6 @@ BatchId Drain::OpenFor(Topic& topic, BatchQueue& queue, const shm::NewBatch& bat
 }
 
 Drain::Placed Drain::PlaceRouted(Topic& topic, const Arrival& arrival, int64_t now_ms) {
-  memory_.Mark(shm::Step::kC2, arrival.position);
   const Route route = ChooseRoute(arrival.message.header, topic.partitions.size());
   const bool keyed = route.kind == shm::BatchKind::kKey;
   uint32_t row = shm::kNoIndex;
@@ -139,14 +138,17 @@ Drain::Placed Drain::PlaceWaiting(Topic& topic, const Arrival& arrival) {
     topic.waiting.push_back(id);
   }
   const ByteSpan pieces[] = {arrival.bytes};
+  memory_.Mark(shm::Step::kC3, arrival.position);
   memory_.pool.Stage(id, pieces);
   shm::BatchEnd end = memory_.pool.End(id);
   end.position = arrival.position;
+  memory_.Mark(shm::Step::kC4, arrival.position);
   memory_.pool.Commit(id, arrival.bytes.size(), end);
   return Placed::kYes;
 }
 
 Drain::Placed Drain::Place(const Arrival& arrival, int64_t now_ms) {
+  memory_.Mark(shm::Step::kC2, arrival.position);
   Topic& topic = TopicOf(arrival.message.header.topic_row);
   if (topic.given_up) {
     uint64_t* counters = memory_.books[topic.row].discarded;
