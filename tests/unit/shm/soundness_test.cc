@@ -38,7 +38,7 @@ class SoundnessTest : public ::testing::Test {
   BatchDescriptor& AddBatch(BatchKind kind, BatchState state, uint32_t partition_row, size_t bytes = 100) {
     const BatchId id = pool_.Open({kind, 0, partition_row, 0, 0});
     const std::vector<std::byte> filling(bytes);
-    for (int i = 0; i < 3; ++i) Put(id, filling);
+    for (int i = 0; i < 3; ++i) Put(id, filling, end_);
     BatchDescriptor& batch = pool_.writable(id);
     batch.producer_index = 1;
     const bool has_window = state == BatchState::kSent || state == BatchState::kAcked || state == BatchState::kDiscarded;
@@ -51,8 +51,9 @@ class SoundnessTest : public ::testing::Test {
     const ByteSpan ring = segment_.check().Bytes(RegionKind::kRing, 0);
     RecordHeader header;
     std::memcpy(&header, ring.data(), sizeof(header));
-    Put(id, ring.first(header.size));
-    Put(id, ring.first(header.size));
+    const uint64_t second = AlignRecord(header.size);
+    Put(id, ring.first(header.size), second);
+    Put(id, ring.subspan(second, header.size), 2 * second);
     waiting_ = id;
     return pool_.writable(id);
   }
@@ -80,10 +81,10 @@ class SoundnessTest : public ::testing::Test {
   BatchId waiting_ = 0;
 
  private:
-  void Put(BatchId batch, ByteSpan bytes) {
+  void Put(BatchId batch, ByteSpan bytes, uint64_t position) {
     const ByteSpan pieces[] = {bytes};
     pool_.Stage(batch, pieces);
-    pool_.Commit(batch, bytes.size(), {end_, 0, 0, 0});
+    pool_.Commit(batch, bytes.size(), {position, 0, 0, 0});
   }
 };
 
@@ -226,12 +227,17 @@ TEST_F(SoundnessTest, WaitingRecords) {
   ExpectUnsound("contradicts itself");
   set([&] { header.position = end_; });
   ExpectUnsound("at ring position");
+  set([&] { header.position = good.position + kRecordAlign; });
+  ExpectUnsound("record 1");
   set([] {});
   const uint64_t bytes = batch.commit.bytes;
   batch.commit.bytes = (bytes + 1) & UINT32_MAX;
   ExpectUnsound("1 bytes behind its records");
   batch.commit.bytes = (bytes - 10) & UINT32_MAX;
   ExpectUnsound("record 1");
+  batch.commit.bytes = bytes & UINT32_MAX;
+  batch.end[0].position = end_;
+  ExpectUnsound("its last record at");
 }
 
 }  // namespace
