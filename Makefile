@@ -106,8 +106,8 @@ $(SUPPORT_PROGRAMS:%=$(BIN)/%): LIBS += -lrdkafka
 $(BIN)/intake_sweep: $(filter-out %/worker_context.o %/control_link.o %.pb.o %/intake_worker.o, \
                        $(OBJ)/tests/crash/intake_sweep.o $(OBJ)/tests/crash/sweep_jobs.o $(INTAKE_OBJECTS) \
                        $(SHM_OBJECTS) $(COMMON_OBJECTS))
-$(BIN)/kafka_sweep: $(OBJ)/tests/crash/kafka_sweep.o $(OBJ)/tests/crash/sweep_jobs.o $(OBJ)/tests/crash/machine.o \
-                    $(KAFKA_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
+$(BIN)/kafka_sweep $(BIN)/prefix_replay: $(BIN)/%: $(OBJ)/tests/crash/%.o $(OBJ)/tests/crash/sweep_jobs.o \
+                    $(OBJ)/tests/crash/machine.o $(OBJ)/tests/crash/store_log.o $(KAFKA_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
 $(BENCH_PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/bench/%.o $(CLIENT_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
 $(BIN)/acknowledging_broker: $(call objects_of,kafka_worker/protocol)
 

@@ -14,10 +14,39 @@
 
 namespace dory::shm {
 
+#ifdef DORY_CRASH_POINTS
+// Who wants to know of every store, in builds with CRASH=1.
+struct StoreObserver {
+  void (*before)(void* to, const void* from, size_t size) = nullptr;
+  void (*after)(void* to, size_t size) = nullptr;
+};
+inline StoreObserver store_observer;
+
+class WatchedStore {
+ public:
+  WatchedStore(void* to, const void* from, size_t size) : to_(to), size_(size) {
+    if (store_observer.before != nullptr) store_observer.before(to, from, size);
+  }
+  ~WatchedStore() {
+    if (store_observer.after != nullptr) store_observer.after(to_, size_);
+  }
+  WatchedStore(const WatchedStore&) = delete;
+  WatchedStore& operator=(const WatchedStore&) = delete;
+
+ private:
+  void* to_;
+  size_t size_;
+};
+#define DORY_WATCH_STORE(to, from, size) const ::dory::shm::WatchedStore watched_store(to, from, size)
+#else
+#define DORY_WATCH_STORE(to, from, size) static_cast<void>(0)
+#endif
+
 // Stores `value` after everything that was stored before it.
 template <typename T>
 inline void Store(T& word, std::type_identity_t<T> value) {
   static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 8);
+  DORY_WATCH_STORE(&word, &value, sizeof(T));
   __atomic_store(&word, &value, __ATOMIC_RELEASE);
 }
 
@@ -30,6 +59,9 @@ inline T Load(const T& word) {
 }
 
 // Copies bytes that no reader looks at before a later Store says so.
-inline void Copy(void* to, const void* from, size_t size) { std::memcpy(to, from, size); }
+inline void Copy(void* to, const void* from, size_t size) {
+  DORY_WATCH_STORE(to, from, size);
+  std::memcpy(to, from, size);
+}
 
 }  // namespace dory::shm

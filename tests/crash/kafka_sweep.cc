@@ -11,12 +11,12 @@
 // With --mutants the same is done with each deliberate fault, and has to fail.
 
 #include <cstring>
-#include <initializer_list>
 #include <string>
 #include <vector>
 
 #include "common/log.h"
 #include "tests/crash/kafka_sweep_judge.h"
+#include "tests/crash/kafka_sweep_scenarios.h"
 #include "tests/crash/kafka_sweep_world.h"
 #include "tests/crash/sweep_jobs.h"
 
@@ -24,117 +24,6 @@ namespace dory::kafka {
 namespace {
 
 using crash::Job;
-using Messages = std::vector<ScriptMessage>;
-
-// Both kinds, of so many topics, by turns.
-Messages Mix(size_t count, uint32_t topics, size_t most_padding = 60, size_t least_padding = 0) {
-  Messages messages;
-  for (size_t i = 0; i < count; ++i) {
-    const auto number = static_cast<uint32_t>(i);
-    messages.push_back({.topic = number / 2 % topics, .keyed = i % 3 == 1, .key = number, .padding = least_padding + i * 37 % most_padding});
-  }
-  return messages;
-}
-
-Messages With(Messages messages, Fate fate, std::initializer_list<size_t> numbers) {
-  for (const size_t number : numbers) messages.at(number).fate = fate;
-  return messages;
-}
-
-constexpr int16_t kRequestTimedOut = 7;
-constexpr int16_t kNotEnoughReplicas = 19;
-constexpr int16_t kAppendedWithFewReplicas = 20;
-constexpr int16_t kInvalidRequest = 42;
-constexpr int16_t kOutOfOrder = 45;
-constexpr int16_t kInvalidEpoch = 47;
-
-const std::vector<Scenario> kScenarios = {
-    {.name = "two topics", .messages = Mix(18, 2), .options = "batch_time = 20ms\n"},
-    {.name = "sent at once", .messages = Mix(18, 2), .pace = Pace::kSingly, .options = "batching = off\n"},
-    {.name = "waiting, corrupt, laps",
-     .messages = With(Mix(24, 3, 400), Fate::kDamaged, {3, 4, 17}),
-     .known_after = {2, 3, kNever},
-     .gives_up = true,
-     .ring_size = 2048,
-     .options = "batch_time = 20ms\nunknown_topic_deadline = 3s\n"},
-    {.name = "given up",
-     .messages = Mix(16, 3),
-     .pace = Pace::kSettled,
-     .known_after = {0, 0, kNever},
-     .gives_up = true,
-     .options = "batch_time = 20ms\nunknown_topic_deadline = 1s\n"},
-    {.name = "halved and refused by name",
-     .messages = With(With(Mix(16, 1, 60, 1800), Fate::kHuge, {2, 9}), Fate::kRefused, {5, 6, 12}),
-     .most_records = 3,
-     .options = "batch_time = 20ms\n"},
-    {.name = "refused without a name",
-     .messages = With(Mix(10, 1), Fate::kRefused, {0, 7}),
-     .names_refused = false,
-     .options = "batch_time = 20ms\n"},
-    {.name = "leaders, cuts and silence",
-     .messages = Mix(20, 2),
-     .faults = {{0, 0, 1, FaultKind::kMovesLeader, true},
-                {0, 0, 3, FaultKind::kCuts, true},
-                {0, 1, 1, FaultKind::kSaysNothing, true},
-                {0, 1, 2, FaultKind::kMovesLeader},
-                {1, 0, 1, FaultKind::kAnswers, false, kNotEnoughReplicas},
-                {1, 0, 2, FaultKind::kAnswers, true, kRequestTimedOut},
-                {1, 0, 3, FaultKind::kGarbles, true},
-                {1, 0, 4, FaultKind::kAnswers, true, kAppendedWithFewReplicas}},
-     .options = "batch_time = 20ms\n"},
-    {.name = "server errors",
-     .messages = With(Mix(10, 1), Fate::kFatal, {4, 7}),
-     .options = "batch_time = 20ms\nserver_error_deadline = 1s\n"},
-    {.name = "cut off alone",
-     .messages = With(Mix(16, 2), Fate::kCutOff, {2}),
-     .pace = Pace::kSlowly,
-     .options = "batch_time = 20ms\n"},
-    {.name = "sequences",
-     .messages = Mix(16, 1),
-     .pace = Pace::kSettled,
-     .faults = {{0, 1, 1, FaultKind::kAnswers, false, kOutOfOrder}, {0, 1, 2, FaultKind::kAnswers, false, kInvalidEpoch}},
-     .ambiguous = true,
-     .first_sequence = INT32_MAX - 1,
-     .first_epoch = 4,
-     .options = "batch_time = 20ms\nbatch_messages = 3\n"},
-    {.name = "epochs are used up",
-     .messages = Mix(12, 1),
-     .first_sequence = INT32_MAX - 1,
-     .first_epoch = INT16_MAX,
-     .options = "batch_time = 20ms\nbatch_messages = 3\n"},
-    {.name = "forgotten producers",
-     .messages = Mix(16, 1),
-     .pace = Pace::kSettled,
-     .faults = {{0, 0, 2, FaultKind::kForgets}, {0, 1, 2, FaultKind::kForgets}},
-     .old_brokers = true,
-     .ambiguous = true,
-     .options = "batch_time = 20ms\nbatch_messages = 2\n"},
-    {.name = "full pool",
-     .messages = Mix(24, 1, 1200),
-     .partitions = {8, 1, 1},
-     .ring_size = 8192,
-     .free_blocks = 4,
-     .options = "batch_time = 20ms\n"},
-    {.name = "wild write, odd answer",
-     .messages = Mix(16, 1),
-     .pace = Pace::kSettled,
-     .faults = {{0, 1, 2, FaultKind::kAnswers, false, kInvalidRequest}},
-     .ambiguous = true,
-     .discards_by_answer = true,
-     .damage = Damage::kOpen,
-     .options = "batch_time = 20ms\n"},
-    {.name = "wild write behind a halving",
-     .messages = Mix(16, 1),
-     .most_records = 3,
-     .damage = Damage::kWindow,
-     .options = "batch_time = 20ms\n"},
-    {.name = "wild write, waiting",
-     .messages = Mix(12, 2),
-     .known_after = {2, 2, 0},
-     .damage = Damage::kWaiting,
-     .options = "batch_time = 20ms\n"},
-};
-
 crash::Tally RunJob(const Job& job) {
   Scenario scenario = kScenarios[job.scenario / 3];
   scenario.late = static_cast<Late>(job.scenario % 3);

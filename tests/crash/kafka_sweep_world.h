@@ -47,7 +47,7 @@ struct Shared {
   BrokerState brokers;  // the last: its requests need no reset
 };
 
-class World final : public crash::Machine {
+class World : public crash::Machine {
  public:
   explicit World(const Scenario& scenario) : scenario_(scenario) {
     char folder[] = "/dev/shm/kafka_sweep.XXXXXX";
@@ -112,6 +112,7 @@ class World final : public crash::Machine {
     context.descriptors = {{"data_doorbell", data_bell_.get()}, {"room_doorbell", room_bell_.get()}};
     context.config = config_;
     const std::unique_ptr<shm::Segment> segment = Map(shm::Role::kKafka);
+    OnBirth(segment.get());
     KafkaWorker worker(context, *segment);
     shared_->recovered_at = CountCrashPoints();
     worker.Run();
@@ -136,7 +137,10 @@ class World final : public crash::Machine {
   }
 
   void OnIdle(int wait_ms) override {
-    if (IsDone()) std::_Exit(EXIT_SUCCESS);
+    if (IsDone()) {
+      OnDone();
+      std::_Exit(EXIT_SUCCESS);
+    }
     if (wait_ms < 0 || shared_->now_ns > kBirthNs + kLongestNs) std::_Exit(kStuck);
   }
 
@@ -147,7 +151,15 @@ class World final : public crash::Machine {
   const shm::Segment& check() const { return *check_; }
   shm::Books Books() const { return shm::ReadBooks(*check_, 0); }
   Brokers MakeBrokers() { return {scenario_, &shared_->brokers}; }
+  shm::Segment& intake() { return *intake_; }
+  shm::Segment& kafka() { return *kafka_; }
   bool IsDone() const { return shared_->appended == scenario_.messages.size() && Books().Buffered() == 0; }
+
+ protected:
+  // A life has mapped the segment, and has not begun.
+  virtual void OnBirth(shm::Segment*) {}
+  // Everything is settled.
+  virtual void OnDone() {}
 
  private:
   static constexpr int64_t kBirthNs = 1'000'000'000'000;
@@ -249,7 +261,8 @@ class World final : public crash::Machine {
 
   void DamageRecord(uint64_t position) {
     const std::span<std::byte> ring = intake_->WritableBytes(RegionKind::kRing, 0);
-    ring[position % ring.size() + sizeof(shm::RecordHeader) + 8] ^= std::byte{1};
+    std::byte& byte = ring[position % ring.size() + sizeof(shm::RecordHeader) + 8];
+    shm::Store(byte, byte ^ std::byte{1});
   }
 
   // Into the value of the first record of the first such batch.

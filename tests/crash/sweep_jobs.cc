@@ -87,7 +87,7 @@ int SweepScenarios(const std::vector<Job>& jobs, RunJob run, const std::vector<s
     failed += tallies[i].failed;
   }
   const auto [points, missed] = CountPoints(folders);
-  std::printf("%zu crash points, %zu never passed\n", points, missed);
+  if (points > 0) std::printf("%zu crash points, %zu never passed\n", points, missed);
   std::printf("%lu passed, %lu failed\n", trials - std::min(trials, failed), failed + missed);
   return failed + missed > 0 ? 1 : 0;
 }

@@ -19,8 +19,8 @@ struct Job {
 // `run` is called in the job's own process. As many run at once as there are processors.
 using RunJob = Tally (*)(const Job& job);
 
-// Each of the scenarios. A failure is also a crash point of the sources under `folders` that no life
-// passed. Returns the exit status.
+// Each of the scenarios. A failure is also a crash point of the sources under `folders`, where there are
+// any, that no life passed. Returns the exit status.
 int SweepScenarios(const std::vector<Job>& jobs, RunJob run, const std::vector<std::string>& folders);
 
 // Each deliberate fault, and the scenario that must not let it pass. Returns the exit status.

@@ -1,0 +1,97 @@
+#include "tests/crash/store_log.h"
+
+#include <sys/mman.h>
+
+#include <cstring>
+
+#include "shm/store.h"
+#include "tests/crash/sweep.h"
+
+namespace dory::crash {
+namespace {
+
+StoreLog* current = nullptr;  // the one that watches in this process
+
+constexpr uintptr_t kPage = 4096;
+
+void Allow(const void* to, size_t size, int what) {
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(to) / kPage * kPage;
+  const uintptr_t end = reinterpret_cast<uintptr_t>(to) + size;
+  if (::mprotect(reinterpret_cast<void*>(begin), end - begin, what) != 0) Die("mprotect");
+}
+
+}  // namespace
+
+StoreLog::StoreLog() {
+  void* const memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) Die("mmap");
+  shared_ = static_cast<Shared*>(memory);
+}
+
+StoreLog::~StoreLog() { ::munmap(shared_, sizeof(Shared)); }
+
+void StoreLog::Clear() {
+  shared_->count = 0;
+  shared_->used = 0;
+  shared_->mark = 0;
+}
+
+void StoreLog::Watch(shm::RegionKind region, std::span<std::byte> bytes, bool guarded) {
+  watched_.push_back({region, bytes, guarded});
+  if (guarded) Allow(bytes.data(), bytes.size(), PROT_READ);
+  current = this;
+  shm::store_observer = {Before, After};
+}
+
+void StoreLog::EndWatching() {
+  watched_.clear();
+  shm::store_observer = {};
+}
+
+const StoreLog::Watched* StoreLog::Find(const void* address) const {
+  const auto* const byte = static_cast<const std::byte*>(address);
+  for (const Watched& watched : watched_) {
+    if (byte >= watched.bytes.data() && byte < watched.bytes.data() + watched.bytes.size()) return &watched;
+  }
+  return nullptr;
+}
+
+void StoreLog::Before(void* to, const void* from, size_t size) {
+  const Watched* const watched = current->Find(to);
+  if (watched == nullptr || size == 0) return;  // private memory
+  current->Append(*watched, to, from, size);
+  if (watched->guarded) Allow(to, size, PROT_READ | PROT_WRITE);
+}
+
+void StoreLog::After(void* to, size_t size) {
+  const Watched* const watched = current->Find(to);
+  if (watched != nullptr && watched->guarded && size > 0) Allow(to, size, PROT_READ);
+}
+
+void StoreLog::Append(const Watched& watched, void* to, const void* from, size_t size) {
+  if (shared_->count == kEntryRoom || shared_->used + 2 * size > kByteRoom) Die("the log of stores is full");
+  const auto offset = static_cast<uint32_t>(static_cast<std::byte*>(to) - watched.bytes.data());
+  shared_->entries[shared_->count] = {watched.region, offset, static_cast<uint32_t>(size),
+                                      static_cast<uint32_t>(shared_->used), shared_->mark};
+  std::memcpy(shared_->bytes + shared_->used, to, size);
+  std::memcpy(shared_->bytes + shared_->used + size, from, size);
+  shared_->used += 2 * size;
+  ++shared_->count;
+}
+
+bool StoreLog::Undo(size_t index, std::span<std::byte> region) const {
+  const StoreEntry& entry = shared_->entries[index];
+  std::byte* const at = region.data() + entry.offset;
+  const std::byte* const old = shared_->bytes + entry.bytes;
+  if (std::memcmp(at, old + entry.size, entry.size) != 0) return false;
+  std::memcpy(at, old, entry.size);
+  return true;
+}
+
+void StoreLog::Redo(size_t index, std::span<std::byte> region) const {
+  const StoreEntry& entry = shared_->entries[index];
+  std::memcpy(region.data() + entry.offset, shared_->bytes + entry.bytes + entry.size, entry.size);
+}
+
+}  // namespace dory::crash

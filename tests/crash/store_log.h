@@ -1,0 +1,74 @@
+// Every store to a segment, in order: where, what was there, and what came. By it the segment is taken back
+// to any instant between two stores, and forward again.
+//
+// Owner: shared memory, so that a life may write it and whoever outlives that life read it.
+// Order: the log is complete, since the watched regions may be written only inside a Store or Copy of
+//   shm/store.h: any other write is a fault that ends the process.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "common/bytes.h"
+#include "shm/layout.h"
+
+namespace dory::crash {
+
+struct StoreEntry {
+  shm::RegionKind region;
+  uint32_t offset;
+  uint32_t size;
+  uint32_t bytes;  // where in the log's bytes the old ones are; the new ones follow
+  uint32_t mark;   // what SetMark said last
+};
+
+class StoreLog {
+ public:
+  StoreLog();
+  ~StoreLog();
+  StoreLog(const StoreLog&) = delete;
+  StoreLog& operator=(const StoreLog&) = delete;
+
+  void Clear();
+  size_t size() const { return shared_->count; }
+  const StoreEntry& operator[](size_t index) const { return shared_->entries[index]; }
+  void SetMark(uint32_t mark) { shared_->mark = mark; }
+
+  // From now on what this process stores there is logged; where it is `guarded`, nothing else can write.
+  void Watch(shm::RegionKind region, std::span<std::byte> bytes, bool guarded);
+  void EndWatching();
+
+  // In the region's bytes, wherever they are mapped now. False: they are not what the log says.
+  [[nodiscard]] bool Undo(size_t index, std::span<std::byte> region) const;
+  void Redo(size_t index, std::span<std::byte> region) const;
+
+ private:
+  static constexpr size_t kEntryRoom = 1 << 16;
+  static constexpr size_t kByteRoom = 16 << 20;
+
+  struct Shared {
+    size_t count;
+    size_t used;
+    uint32_t mark;
+    StoreEntry entries[kEntryRoom];
+    std::byte bytes[kByteRoom];
+  };
+  struct Watched {
+    shm::RegionKind region;
+    std::span<std::byte> bytes;
+    bool guarded;
+  };
+
+  static void Before(void* to, const void* from, size_t size);
+  static void After(void* to, size_t size);
+  const Watched* Find(const void* address) const;
+  void Append(const Watched& watched, void* to, const void* from, size_t size);
+
+  Shared* shared_;
+  std::vector<Watched> watched_;
+};
+
+}  // namespace dory::crash
