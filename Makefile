@@ -6,6 +6,7 @@
 #   make check           installs what the tests need and runs them (at most 35 minutes on two cores)
 #   make check-more      what else must not rot (at most 40 minutes)
 #   make check-kafka     the long form on real Kafka of all versions (at most an hour)
+#   make check-sanitizers   the suites with programs of SAN=address,undefined (at most an hour)
 #   make unit            the unit tests alone
 #   make soak            the storm of kills for MINUTES=100, on real Kafka; never part of a check
 #   make bench           figures beside a bare sink in the same run; never part of a check
@@ -17,7 +18,8 @@
 #   make clean
 #
 #   V=1                  shows the command lines
-#   SAN=address|thread|undefined   a sanitizer build, in build/<SAN>/
+#   SAN=address|thread|undefined   a sanitizer build, in build/<SAN>/; address,undefined is both, in
+#                        build/address-undefined/
 #   CRASH=1              a build whose crash points are alive, in build/crash/
 #   MUTANT=name          a build with one deliberate fault, in build/mutant-<name>/
 #
@@ -28,7 +30,8 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
-VARIANT := $(if $(MUTANT),mutant-$(MUTANT),$(if $(SAN),$(SAN),))$(if $(CRASH),$(if $(MUTANT)$(SAN),-)crash)
+comma := ,
+VARIANT := $(if $(MUTANT),mutant-$(MUTANT),$(subst $(comma),-,$(SAN)))$(if $(CRASH),$(if $(MUTANT)$(SAN),-)crash)
 OUT := build$(if $(VARIANT),/$(VARIANT))
 BIN := $(OUT)/bin
 OBJ := $(OUT)/obj
@@ -40,8 +43,8 @@ PROTOC := protoc
 VERSION := $(shell cat VERSION)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror
-SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(filter thread,$(SAN)),-Wno-tsan) \
-              $(if $(filter undefined,$(SAN)),-fno-sanitize-recover=all))
+SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstring thread,$(SAN)),-Wno-tsan) \
+              $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=all))
 DEFINES := -DDORY_VERSION='"$(VERSION)"' -D_FILE_OFFSET_BITS=64 \
            $(if $(CRASH),-DDORY_CRASH_POINTS) $(if $(MUTANT),-DDORY_MUTANT_$(MUTANT))
 INCLUDES := -I. -isystem $(GEN)
@@ -49,7 +52,8 @@ THIRD_PARTY := $(shell pkg-config --cflags spdlog protobuf inih 2>/dev/null)
 COMMON_FLAGS := -O2 -g -pthread $(WARNINGS) $(SANITIZE) $(DEFINES) $(INCLUDES)
 CXXFLAGS := -std=c++20 $(COMMON_FLAGS) $(THIRD_PARTY)
 CFLAGS := -std=c11 $(COMMON_FLAGS)
-LDFLAGS := -pthread $(SANITIZE) -Wl,--as-needed
+# Beside the address sanitizer's library, the shared one of undefined does not heed its options.
+LDFLAGS := -pthread $(SANITIZE) $(if $(findstring undefined,$(SAN)),-static-libubsan) -Wl,--as-needed
 LIBS := -lev -lprotobuf -linih -lspdlog -lfmt -lsnappy -llz4 -lz
 
 Q := $(if $(V),,@)
@@ -78,8 +82,8 @@ BENCH_PROGRAMS := $(patsubst bench/%.cc,%,$(wildcard bench/*.cc))
 UNIT_SOURCES := $(wildcard tests/unit/*/*_test.cc tests/unit/*/*/*_test.cc)
 UNIT_OBJECTS := $(UNIT_SOURCES:%.cc=$(OBJ)/%.o)
 
-.PHONY: all support bench-programs unit check check-more check-kafka demo soak bench deps deps-check lint clean docs \
-        docs-check install
+.PHONY: all support bench-programs unit check check-more check-kafka check-sanitizers demo soak \
+        bench deps deps-check lint clean docs docs-check install
 all: $(PROGRAMS:%=$(BIN)/%)
 support: $(SUPPORT_PROGRAMS:%=$(BIN)/%)
 bench-programs: $(BENCH_PROGRAMS:%=$(BIN)/%)
@@ -172,7 +176,7 @@ demo:
 	@packaging/install-packages build demo
 	@MAKE="$(MAKE)" tests/support/demo
 
-check check-more check-kafka: deps-check
+check check-more check-kafka check-sanitizers: deps-check
 	@tests/run $@
 
 soak: deps-check
