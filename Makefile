@@ -54,7 +54,7 @@ CXXFLAGS := -std=c++20 $(COMMON_FLAGS) $(THIRD_PARTY)
 CFLAGS := -std=c11 $(COMMON_FLAGS)
 # Beside the address sanitizer's library, the shared one of undefined does not heed its options.
 LDFLAGS := -pthread $(SANITIZE) $(if $(findstring undefined,$(SAN)),-static-libubsan) -Wl,--as-needed
-LIBS := -lev -lprotobuf -linih -lspdlog -lfmt -lsnappy -llz4 -lz
+LIBS := -lev -lprotobuf -linih -lspdlog -lfmt -lsnappy -llz4 -lzstd -lz
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s %s\n' $(1) $(2))
@@ -113,6 +113,7 @@ $(BIN)/intake_sweep: $(filter-out %/worker_context.o %/control_link.o %.pb.o %/i
 $(BIN)/kafka_sweep $(BIN)/prefix_replay: $(BIN)/%: $(OBJ)/tests/crash/%.o $(OBJ)/tests/crash/sweep_jobs.o \
                     $(OBJ)/tests/crash/machine.o $(OBJ)/tests/crash/store_log.o $(KAFKA_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
 $(BENCH_PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/bench/%.o $(CLIENT_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
+$(BIN)/codec_cost: $(OBJ)/kafka_worker/compressor.o $(OBJ)/kafka_worker/chunks.o
 $(BIN)/acknowledging_broker: $(call objects_of,kafka_worker/protocol)
 
 $(BIN)/config_docs: $(OBJ)/doc/generate/config_docs.o $(COMMON_OBJECTS)

@@ -29,6 +29,7 @@ enum class InputType { kUnixDatagram };
 enum class Batching { kPerTopic, kOff };
 enum class TimestampSource { kClient, kReceive };
 enum class EmptyValue { kNull, kEmpty };
+enum class Compression { kNone, kGzip, kSnappy, kLz4, kZstd };  // Kafka's numbers, too
 enum class LogLevel { kTrace, kDebug, kInfo, kWarning, kError };
 
 // [input:NAME]
@@ -53,6 +54,7 @@ struct KafkaConfig {
   int64_t metadata_refresh_ms = 0;
   bool topic_autocreate = false;
   int64_t max_request_bytes = 0;
+  int64_t in_flight_bytes = 0;
 
   bool operator==(const KafkaConfig&) const = default;
 };
@@ -63,6 +65,10 @@ struct TopicConfig {
   int64_t batch_time_ms = 0;
   int64_t batch_bytes = 0;
   int64_t batch_messages = 0;              // 0: off, no limit by messages
+  Compression compression{};
+  int32_t compression_level = 0;           // 0: the codec's default; else one that it has
+  int64_t compression_min_size = 0;
+  int64_t compression_min_ratio = 0;       // percent
   TimestampSource timestamp{};
   EmptyValue empty_value{};
   int64_t unknown_topic_deadline_ms = 0;   // of these three 0: off, messages wait for ever

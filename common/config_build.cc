@@ -19,6 +19,13 @@ constexpr int64_t kLargestMessage = 100 << 20;
 constexpr size_t kMaxErrors = 50;  // that are said; a file that is none at all has thousands
 constexpr size_t kMaxShown = 300;  // bytes of a name or a value that is refused
 
+// By Compression. Where nothing is compressed a level does no harm.
+struct CodecLevels {
+  std::string_view name;
+  int32_t highest;  // 0: the default alone
+};
+constexpr CodecLevels kCodecLevels[] = {{"none", 22}, {"gzip", 9}, {"snappy", 0}, {"lz4", 12}, {"zstd", 22}};
+
 // ---- names -------------------------------------------------------------------------------------
 
 bool IsInputNameChar(char c) {
@@ -96,6 +103,7 @@ class Builder {
     BuildInputs();
     CheckPaths();
     CheckMessageSizes();
+    CheckCompressionLevels();
     if (!text_.errors.empty()) return JoinErrors();
     return std::move(config_);
   }
@@ -293,9 +301,7 @@ class Builder {
 
   // At the line that sets `key`, with what it says; else at the section, else at the end of the file,
   // with the default.
-  void AddInputError(const InputConfig& input, std::string_view key, const std::string& value,
-                     const std::string& what) {
-    const std::string name = "input:" + input.name;
+  void AddErrorAt(const std::string& name, std::string_view key, const std::string& value, const std::string& what) {
     auto found = std::ranges::find(text_.sections, name, &ConfigSection::name);
     if (found == text_.sections.end()) {
       const ConfigSection implied{name, {0, text_.last_line}, {}};
@@ -319,8 +325,8 @@ class Builder {
     for (const InputConfig& input : config_.inputs) {
       auto [owner, is_first] = owners.emplace(Normalize(input.path), "[input:" + input.name + "]");
       if (is_first) continue;
-      AddInputError(input, "path", input.path,
-                    "the path of " + owner->second + "; allowed: one of its own");
+      AddErrorAt("input:" + input.name, "path", input.path,
+                 "the path of " + owner->second + "; allowed: one of its own");
     }
   }
 
@@ -334,10 +340,28 @@ class Builder {
       if (by_ring) raise = "[buffer] ring_size (" + FormatSize(config_.ring_size) + ")";
       if (by_ring && by_pool) raise += " and ";
       if (by_pool) raise += "[buffer] pool_size (" + FormatSize(config_.pool_size) + ")";
-      AddInputError(input, "max_message_size", FormatSize(input.max_message_size),
-                    "more than the buffer takes; allowed: at most " + FormatSize(largest) +
-                        ", or raise " + raise);
+      AddErrorAt("input:" + input.name, "max_message_size", FormatSize(input.max_message_size),
+                 "more than the buffer takes; allowed: at most " + FormatSize(largest) + ", or raise " + raise);
     }
+  }
+
+  // [topic:*], and the sections that differ from it in this.
+  void CheckCompressionLevels() {
+    const TopicConfig& defaults = config_.topic_defaults;
+    CheckCompressionLevel("topic:*", defaults);
+    for (const auto& [name, topic] : config_.topics) {
+      const bool same = topic.compression == defaults.compression &&
+                        topic.compression_level == defaults.compression_level;
+      if (!same) CheckCompressionLevel("topic:" + name, topic);
+    }
+  }
+
+  void CheckCompressionLevel(const std::string& section, const TopicConfig& topic) {
+    const CodecLevels& codec = kCodecLevels[static_cast<size_t>(topic.compression)];
+    if (topic.compression_level <= codec.highest) return;
+    AddErrorAt(section, "compression_level", std::to_string(topic.compression_level),
+               "a level that " + std::string(codec.name) + " does not have; allowed: default" +
+                   (codec.highest > 0 ? ", or 1 to " + std::to_string(codec.highest) : ""));
   }
 
   ConfigText text_;

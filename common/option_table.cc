@@ -137,6 +137,10 @@ constexpr OptionRow kOptions[] = {
     {kKafka, "max_request_bytes", kSize, "8M", 64 * kK, kG, "", kKafkaWorker,
      Bind<&KafkaConfig::max_request_bytes>(),
      "Largest request. Brokers refuse what is over their socket.request.max.bytes."},
+    {kKafka, "in_flight_bytes", kSize, "32M", 64 * kK, kG, "", kKafkaWorker,
+     Bind<&KafkaConfig::in_flight_bytes>(),
+     "Bytes of compressed records that a worker may hold until they are written to brokers; a batch "
+     "waits while they are used up. Uncompressed ones take none, they are written from the buffer."},
 
     {kTopic, "batching", kEnum, "per_topic", 0, 0, "per_topic|off", kKafkaWorker | kReload,
      Bind<&TopicConfig::batching>(),
@@ -148,6 +152,19 @@ constexpr OptionRow kOptions[] = {
      Bind<&TopicConfig::batch_bytes>(), "A batch is sent when it holds this many bytes."},
     {kTopic, "batch_messages", kInteger, "off", 1, 1'000'000, "off", kKafkaWorker | kReload,
      Bind<&TopicConfig::batch_messages>(), "A batch is sent when it holds this many messages."},
+    {kTopic, "compression", kEnum, "none", 0, 0, "none|gzip|snappy|lz4|zstd", kKafkaWorker | kReload,
+     Bind<&TopicConfig::compression>(),
+     "How a batch is compressed. The limits of batches and requests count bytes before it. Brokers "
+     "know zstd from Kafka 2.1 on; to one that does not, batches go uncompressed, with a warning."},
+    {kTopic, "compression_level", kInteger, "default", 1, 22, "default", kKafkaWorker | kReload,
+     Bind<&TopicConfig::compression_level>(),
+     "More takes longer and less room: 1 to 9 for gzip, 1 to 12 for lz4, 1 to 22 for zstd; snappy "
+     "has the default alone."},
+    {kTopic, "compression_min_size", kSize, "1K", 0, 100 * kM, "", kKafkaWorker | kReload,
+     Bind<&TopicConfig::compression_min_size>(), "A smaller batch goes uncompressed."},
+    {kTopic, "compression_min_ratio", kPercent, "10%", 0, 99, "", kKafkaWorker | kReload,
+     Bind<&TopicConfig::compression_min_ratio>(),
+     "A batch that compression does not make smaller by at least this part goes uncompressed."},
     {kTopic, "timestamp", kEnum, "client", 0, 0, "client|receive", kWorkers | kReload,
      Bind<&TopicConfig::timestamp>(),
      "Whose clock a message's timestamp is from: the client's, as it wrote it, or Dory's on "

@@ -37,7 +37,7 @@ enum class OptionType {
   kPath,       // absolute, or one of the words; range: bytes
   kEnum,       // one of the words
   kBoolean,    // yes, no
-  kInteger,    // these six: within the range, or 0 for the word 'off' where it is among the words
+  kInteger,    // these five: within the range, or 0 for the one word ('off') where there is one
   kSize,
   kDuration,
   kPercent,

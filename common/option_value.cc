@@ -68,7 +68,7 @@ Result<OptionValue> ParseWord(std::string_view words, std::string_view text) {
 }
 
 Result<OptionValue> ParseInRange(const OptionRow& row, std::string_view text) {
-  if (text == kOff && HasWord(row, kOff)) return OptionValue(int64_t{0});
+  if (!row.words.empty() && text == row.words) return OptionValue(int64_t{0});
   Result<int64_t> number = ParseNumber(row.type, text);
   if (!number.ok()) return number.status();
   Status status = CheckRange(row, number.value());
@@ -167,7 +167,7 @@ std::string FormatOption(const OptionRow& row, const OptionValue& value) {
   const int64_t number = std::get<int64_t>(value);
   if (row.type == OptionType::kEnum) return std::string(SplitWords(row.words)[number]);
   if (row.type == OptionType::kBoolean) return number != 0 ? "yes" : "no";
-  if (number == 0 && HasWord(row, kOff)) return std::string(kOff);
+  if (number == 0 && !row.words.empty()) return std::string(row.words);
   return FormatNumber(row.type, number);
 }
 

@@ -189,6 +189,7 @@ void BrokerConnection::Advance(size_t written) {
     written -= frame.pieces[piece_++].iov_len;
   }
   if (piece_ == frame.pieces.size()) {
+    frame.Release();
     piece_ = 0;
     --unwritten_;
     return;

@@ -1,4 +1,5 @@
-// A request as it goes to the socket: its own bytes, and record bytes straight from the pool.
+// A request as it goes to the socket: its own bytes, and record bytes straight from the pool or from
+// private memory, which it owns until the last byte is written.
 
 #pragma once
 
@@ -6,15 +7,23 @@
 
 #include <vector>
 
+#include "kafka_worker/chunks.h"
 #include "kafka_worker/protocol/wire.h"
 
 namespace dory::kafka {
 
 struct Frame {
   protocol::Bytes head;                         // everything but records that lie in the pool
-  std::vector<iovec> pieces;                    // in order; into `head`, `copies` and the pool
+  std::vector<iovec> pieces;                    // in order; into `head`, the two below and the pool
   std::vector<protocol::Bytes> copies;          // records encoded anew: a window that is not its whole batch
+  std::vector<ChunkedBytes> compressed;
   size_t bytes = 0;
+
+  // Nothing of it is written any more.
+  void Release() {
+    copies.clear();
+    compressed.clear();
+  }
 
   static Frame Of(protocol::Bytes bytes) {
     Frame frame;

@@ -39,7 +39,7 @@ KafkaWorker::KafkaWorker(WorkerContext& context, shm::Segment& segment)
                 .on_producer_id = [this] { topics_.MarkAllDirty(); },
                 .on_broker_ready = [this] { topics_.MarkAllDirty(); }}),
       settler_(memory_, topics_, cluster_),
-      sender_(memory_, topics_, cluster_, config_.kafka,
+      sender_(memory_, topics_, cluster_, chunks_, config_.kafka,
               [this](BrokerConnection& connection, const std::vector<SentBatch>& batches, int16_t version,
                      const Answer& answer) { settler_.OnAnswer(connection, batches, version, answer); },
               [this](const SentBatch& batch) { settler_.DiscardCorrupt(batch); }),

@@ -7,6 +7,7 @@
 
 #include "common/event_loop.h"
 #include "common/worker_context.h"
+#include "kafka_worker/chunks.h"
 #include "kafka_worker/cluster.h"
 #include "kafka_worker/drain.h"
 #include "kafka_worker/memory.h"
@@ -49,6 +50,7 @@ class KafkaWorker {
   Config config_;
   std::vector<BatchId> live_;  // what recovery found; order matters: before all that looks at the pool
   TopicTable topics_;
+  ChunkStore chunks_;  // before what may hold some of it
   Cluster cluster_;
   Settler settler_;
   Sender sender_;

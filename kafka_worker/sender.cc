@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/crash_point.h"
+#include "common/crc32c.h"
 #include "common/log.h"
 #include "kafka_worker/window.h"
 #include "shm/store.h"
@@ -19,6 +20,9 @@ using shm::BatchState;
 
 constexpr int16_t kAcksAll = -1;
 
+// What is compressed before sockets are looked at again: the slowest codec takes a second for it.
+constexpr uint64_t kCompressedPerTurn = 1 << 20;
+
 bool IsWhole(const BatchDescriptor& batch) { return batch.word.first == 0 && batch.word.count == batch.commit.count; }
 
 void MarkSent(Memory& memory, const std::vector<SentBatch>& batches) {
@@ -28,22 +32,38 @@ void MarkSent(Memory& memory, const std::vector<SentBatch>& batches) {
   }
 }
 
+bool IsCompressed(const Topic& topic) {
+  return topic.config.compression != Compression::kNone && !topic.codec_refused;
+}
+
+uint32_t Crc32cOf(const std::vector<ByteSpan>& spans) {
+  uint32_t crc = 0;
+  for (const ByteSpan span : spans) crc = Crc32cExtend(crc, span);
+  return crc;
+}
+
 }  // namespace
 
-Sender::Sender(Memory& memory, TopicTable& topics, Cluster& cluster, const KafkaConfig& config, OnAnswer on_answer,
-               OnCorrupt on_corrupt)
+Sender::Sender(Memory& memory, TopicTable& topics, Cluster& cluster, ChunkStore& chunks, const KafkaConfig& config,
+               OnAnswer on_answer, OnCorrupt on_corrupt)
     : memory_(memory),
       topics_(topics),
       cluster_(cluster),
+      chunks_(chunks),
       config_(config),
       on_answer_(std::move(on_answer)),
-      on_corrupt_(std::move(on_corrupt)) {}
+      on_corrupt_(std::move(on_corrupt)) {
+  chunks_.on_room = [this] { OnChunkRoom(); };
+}
+
+Sender::~Sender() { chunks_.on_room = nullptr; }
 
 void Sender::Dispatch(const DueRule& rule, int64_t now_ms) {
-  Turn turn{rule, now_ms, {}, {}};
+  Turn turn{.rule = rule, .now_ms = now_ms, .loads = {}, .suspects = {}};
   for (Topic* topic : topics_.TakeDirty()) AssignTopic(*topic, &turn);
   AssignSuspects(&turn);
   for (auto& [connection, load] : turn.loads) SendLoad(*connection, std::move(load));
+  OnChunkRoom();  // what was not worth it, or is written already, took none
 }
 
 void Sender::AssignTopic(Topic& topic, Turn* turn) {
@@ -72,6 +92,27 @@ bool Sender::MayTakeAny(const Partition& partition, Turn* turn) const {
   if (!partition.suspicion.suspect || !turn->has_healthy || partition.any_not_before_ms <= turn->now_ms) return true;
   turn->look_again_ms = std::min(turn->look_again_ms, partition.any_not_before_ms);
   return false;
+}
+
+// Whether one more of its batches may be compressed now. One always may, so that none is ever too large.
+bool Sender::MayCompress(Topic& topic, Turn* turn) {
+  if (!IsCompressed(topic)) return true;
+  if (turn->to_compress >= kCompressedPerTurn) {
+    topics_.MarkDirty(topic);
+    return false;
+  }
+  if (chunks_.used() + turn->to_compress < static_cast<uint64_t>(config_.in_flight_bytes)) return true;
+  if (chunks_.used() == 0 && turn->to_compress == 0) return true;
+  if (std::find(without_room_.begin(), without_room_.end(), &topic) == without_room_.end()) {
+    without_room_.push_back(&topic);
+  }
+  return false;
+}
+
+void Sender::OnChunkRoom() {
+  if (chunks_.used() >= static_cast<uint64_t>(config_.in_flight_bytes)) return;
+  for (Topic* topic : without_room_) topics_.MarkDirty(*topic);
+  without_room_.clear();
 }
 
 // The oldest batch that is due and may go to this partition, and the queue it stands in.
@@ -115,7 +156,7 @@ void Sender::AssignPartition(Topic& topic, size_t index, Turn* turn) {
   const BatchId id = PickBatch(topic, partition, &from, turn);
   if (id == shm::kNoIndex || partition.leader < 0) return;
   BrokerConnection* connection = FindRoom(partition, turn);
-  if (connection == nullptr || !connection->HasRoom()) return;
+  if (connection == nullptr || !connection->HasRoom() || !MayCompress(topic, turn)) return;
   if (partition.suspicion.suspect) {
     turn->suspects.push_back({&topic, index, partition.attempted_ms});
     return;
@@ -137,7 +178,7 @@ void Sender::AssignSuspects(Turn* turn) {
   for (const Candidate& candidate : turn->suspects) {
     Partition& partition = candidate.topic->partitions[candidate.index];
     BrokerConnection* connection = cluster_.SuspectBroker(partition.leader);
-    if (turn->loads.contains(connection)) continue;
+    if (turn->loads.contains(connection) || !MayCompress(*candidate.topic, turn)) continue;
     BatchQueue* from = nullptr;
     const BatchId id = PickBatch(*candidate.topic, partition, &from, turn);
     if (id != shm::kNoIndex) Assign(*candidate.topic, candidate.index, id, from, connection, turn);
@@ -154,8 +195,10 @@ void Sender::Assign(Topic& topic, size_t index, BatchId id, BatchQueue* from, Br
   partition.batch = id;
   partition.attempted_ms = turn->now_ms;
   Load& load = turn->loads[connection];
-  load.batches.push_back({&topic, static_cast<int32_t>(index), id, partition.leader, partition.suspicion.suspect});
+  load.batches.push_back({&topic, static_cast<int32_t>(index), id, partition.leader, partition.suspicion.suspect,
+                          false});
   load.bytes += memory_.pool.descriptor(id).commit.bytes;
+  if (IsCompressed(topic)) turn->to_compress += memory_.pool.descriptor(id).commit.bytes;
   load.timeout_ms = partition.suspicion.suspect
                         ? ChooseRequestTimeoutMs(partition.suspicion, config_.request_timeout_ms)
                         : config_.request_timeout_ms;
@@ -224,12 +267,46 @@ void Sender::AddWindow(BatchId id, Frame* frame, protocol::BatchHeader* header) 
   spans_.push_back({ByteSpan(frame->copies.back())});
 }
 
-void Sender::AddBatch(const SentBatch& sent, protocol::ProduceEncoder* encoder, Frame* frame) {
-  BatchDescriptor& batch = memory_.pool.writable(sent.batch);
+Compression Sender::ChooseCodec(const SentBatch& sent, int16_t version) const {
+  Topic& topic = *sent.topic;
+  const Compression codec = topic.config.compression;
+  if (!IsCompressed(topic)) return Compression::kNone;
+  if (IsKnownTo(version, codec)) return codec;
+  if (!topic.codec_missed) {
+    LogWarning("topic {}: broker {} is too old for zstd; batches go there uncompressed", topic.name, sent.broker);
+  }
+  topic.codec_missed = true;
+  return Compression::kNone;
+}
+
+// Where it is worth it the records in `spans_` become their compressed form. Where their crc does not hold
+// they stay as they are, under the crc that was kept: the broker refuses them, instead of getting a wild
+// write under a fresh crc.
+bool Sender::CompressRecords(const SentBatch& sent, int16_t version, Frame* frame, protocol::BatchHeader* header) {
+  const TopicConfig& config = sent.topic->config;
+  if (header->records_bytes < static_cast<uint64_t>(config.compression_min_size)) return false;
+  const Compression codec = ChooseCodec(sent, version);
+  if (codec == Compression::kNone) return false;
+  std::vector<ByteSpan>& spans = spans_.back();
+  if (Crc32cOf(spans) != header->records_crc) return false;
+  ChunkedBytes out(chunks_);
+  const size_t most = MostCompressedBytes(header->records_bytes, config.compression_min_ratio);
+  if (!compressor_.Compress(codec, config.compression_level, spans, most, &out)) return false;
+  spans = out.Spans();
+  header->attributes = CodecBits(codec);
+  header->records_bytes = out.size();
+  header->records_crc = Crc32cOf(spans);
+  frame->compressed.push_back(std::move(out));
+  return true;
+}
+
+void Sender::AddBatch(SentBatch* sent, int16_t version, Frame* frame) {
+  BatchDescriptor& batch = memory_.pool.writable(sent->batch);
+  memory_.Mark(shm::Step::kC8, sent->batch);
   shm::Store(batch.attempts, batch.attempts + 1);
   DORY_CRASH_POINT("C8.attempt");
   const shm::ProducerId& producer = memory_.ProducerOf(batch.producer_index);
-  const shm::BatchEnd end = memory_.pool.End(sent.batch);
+  const shm::BatchEnd end = memory_.pool.End(sent->batch);
   protocol::BatchHeader header;
   header.base_timestamp = batch.base_timestamp;
   header.producer_id = producer.id;
@@ -241,11 +318,12 @@ void Sender::AddBatch(const SentBatch& sent, protocol::ProduceEncoder* encoder, 
     header.records_bytes = batch.commit.bytes;
     header.records_crc = end.crc;
     spans_.emplace_back();
-    memory_.pool.CollectSpans(sent.batch, 0, batch.commit.bytes, &spans_.back());
+    memory_.pool.CollectSpans(sent->batch, 0, batch.commit.bytes, &spans_.back());
   } else {
-    AddWindow(sent.batch, frame, &header);
+    AddWindow(sent->batch, frame, &header);
   }
-  encoder->AddPartition(sent.partition, header);
+  sent->compressed = CompressRecords(*sent, version, frame, &header);
+  encoder_.AddPartition(sent->partition, header);
 }
 
 namespace {
@@ -294,7 +372,7 @@ void Sender::SendLoad(BrokerConnection& connection, Load load) {
       encoder_.BeginTopic(batches[i].topic->name,
                           static_cast<size_t>(end - batches.begin()) - i);
     }
-    AddBatch(batches[i], &encoder_, &frame);
+    AddBatch(&batches[i], header.version, &frame);
   }
   frame.bytes = encoder_.Finish();
   frame.head.assign(encoder_.buffer().begin(), encoder_.buffer().end());

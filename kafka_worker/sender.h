@@ -4,6 +4,8 @@
 //   state says SENT, and the state says SENT before the first byte goes to the kernel (C7, C8).
 //   A suspect partition's batch goes alone, over the broker's connection for suspects, whose turn is by
 //   who has waited longest, and takes of AnyPartition batches only a probe now and then.
+//   A topic that is compressed waits while [kafka] in_flight_bytes of compressed records are not written
+//   yet; those that wait for this go on in the order in which they came.
 // On crash: a SENT batch is sent again, the same window with the same sequence; an OPEN one that C6 had
 //   written to has no partition and no sequence yet.
 // Errors: none; what cannot go now stays where it is until the topic is marked dirty again: by an alarm
@@ -17,7 +19,9 @@
 #include <map>
 #include <vector>
 
+#include "kafka_worker/chunks.h"
 #include "kafka_worker/cluster.h"
+#include "kafka_worker/compressor.h"
 #include "kafka_worker/memory.h"
 #include "kafka_worker/protocol/produce.h"
 #include "kafka_worker/topics.h"
@@ -30,7 +34,8 @@ struct SentBatch {
   int32_t partition;
   BatchId batch;
   int32_t broker;
-  bool suspect;  // alone, over the connection for suspects
+  bool suspect;     // alone, over the connection for suspects
+  bool compressed;
 };
 
 class Sender {
@@ -42,8 +47,10 @@ class Sender {
   // A batch of which only a part would be sent, and whose records are not what they were: it is not sent.
   using OnCorrupt = std::function<void(const SentBatch& batch)>;
 
-  Sender(Memory& memory, TopicTable& topics, Cluster& cluster, const KafkaConfig& config, OnAnswer on_answer,
-         OnCorrupt on_corrupt);
+  // `chunks` outlives every connection.
+  Sender(Memory& memory, TopicTable& topics, Cluster& cluster, ChunkStore& chunks, const KafkaConfig& config,
+         OnAnswer on_answer, OnCorrupt on_corrupt);
+  ~Sender();
 
   // Sends what can be sent of the dirty topics.
   void Dispatch(const DueRule& rule, int64_t now_ms);
@@ -69,6 +76,7 @@ class Sender {
     int64_t now_ms;
     Loads loads;
     std::vector<Candidate> suspects;
+    uint64_t to_compress = 0;           // bytes of records
     int64_t look_again_ms = INT64_MAX;  // when time alone will have changed something
     bool has_healthy = false;           // a partition with a leader that is not suspect
   };
@@ -79,20 +87,27 @@ class Sender {
   void Assign(Topic& topic, size_t index, BatchId batch, BatchQueue* from, BrokerConnection* connection, Turn* turn);
   BrokerConnection* FindRoom(const Partition& partition, Turn* turn);
   bool MayTakeAny(const Partition& partition, Turn* turn) const;
+  bool MayCompress(Topic& topic, Turn* turn);
+  void OnChunkRoom();
   BatchId PickBatch(Topic& topic, Partition& partition, BatchQueue** from, Turn* turn) const;
   bool PrepareFirstSend(Topic& topic, Partition& partition, int32_t number, BatchId batch);
   void SendLoad(BrokerConnection& connection, Load load);
   void LeaveOutCorrupt(std::vector<SentBatch>* batches);
-  void AddBatch(const SentBatch& sent, protocol::ProduceEncoder* encoder, Frame* frame);
+  void AddBatch(SentBatch* sent, int16_t version, Frame* frame);
   void AddWindow(BatchId batch, Frame* frame, protocol::BatchHeader* header);
+  bool CompressRecords(const SentBatch& sent, int16_t version, Frame* frame, protocol::BatchHeader* header);
+  Compression ChooseCodec(const SentBatch& sent, int16_t version) const;
 
   Memory& memory_;
   TopicTable& topics_;
   Cluster& cluster_;
+  ChunkStore& chunks_;
   KafkaConfig config_;
   OnAnswer on_answer_;
   OnCorrupt on_corrupt_;
   protocol::ProduceEncoder encoder_;
+  Compressor compressor_;
+  std::vector<Topic*> without_room_;  // wait for in_flight_bytes, the first come first
   std::vector<std::vector<ByteSpan>> spans_;  // of each batch of the request at hand
 };
 

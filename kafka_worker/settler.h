@@ -55,6 +55,7 @@ class Settler {
   bool IsCutOffForGood(const SentBatch& sent);
   void NarrowDown(const SentBatch& sent, std::string_view why);
   void Refuse(const SentBatch& sent, const protocol::ErrorCode& error, const PartitionResult& result);
+  void RefuseCodec(const SentBatch& sent, const protocol::ErrorCode& error);
   void RefuseNamed(const SentBatch& sent, const protocol::ErrorCode& error, const PartitionResult& result);
   void ShrinkWindow(const SentBatch& sent, uint64_t count);
   void ResetSequence(BrokerConnection& connection, const SentBatch& sent, const protocol::ErrorCode& error);

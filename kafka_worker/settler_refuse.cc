@@ -110,6 +110,10 @@ void Settler::NarrowDown(const SentBatch& sent, std::string_view why) {
 // counted as possible duplicates, and the rest of this goes on as if it had never been sent, under the
 // next epoch: other records under its sequence would be taken for what is there, and be lost.
 void Settler::Refuse(const SentBatch& sent, const ErrorCode& error, const PartitionResult& result) {
+  if (error.code == protocol::error::kUnsupportedCompressionType && sent.compressed) {
+    RefuseCodec(sent, error);
+    return;
+  }
   const BatchDescriptor& batch = memory_.pool.descriptor(sent.batch);
   if (batch.unknown_outcome != 0) {
     LogError("{}/{}: {} after an attempt of unknown outcome", sent.topic->name, sent.partition, error.name);
@@ -126,6 +130,16 @@ void Settler::Refuse(const SentBatch& sent, const ErrorCode& error, const Partit
   // Nothing but its name says that an error which no broker should answer has left the log alone.
   if (error.action == Action::kDiscard) LeaveEpoch(batch, false);
   SettleDiscarded(sent, DiscardReasonOf(error));
+}
+
+// The same again, uncompressed, and so are all that follow: this broker looked at nothing but the codec.
+void Settler::RefuseCodec(const SentBatch& sent, const ErrorCode& error) {
+  if (!sent.topic->codec_refused) {
+    LogWarning("topic {}: broker {} answers {}; its batches go uncompressed until it is configured anew",
+               sent.topic->name, sent.broker, error.name);
+  }
+  sent.topic->codec_refused = true;
+  Retry(sent, false, error.name);
 }
 
 // Less of it is sent, down to the one record that is then discarded.

@@ -160,7 +160,11 @@ int64_t TopicTable::MarkDue(int64_t now_ms) {
 
 void TopicTable::SetConfig(const Config& config) {
   config_ = config;
-  for (const auto& topic : topics_) topic->config = config_.ForTopic(topic->name);
+  for (const auto& topic : topics_) {
+    const TopicConfig& fresh = config_.ForTopic(topic->name);
+    if (fresh.compression != topic->config.compression) topic->codec_missed = topic->codec_refused = false;
+    topic->config = fresh;
+  }
   MarkAllDirty();
 }
 

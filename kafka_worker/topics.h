@@ -70,6 +70,8 @@ struct Topic {
   // They did so for longer than the deadline, and never said how many partitions there are: why its
   // records are discarded.
   std::optional<shm::Discard> given_up;
+  bool codec_missed = false;   // a broker is too old for its codec, and that was said
+  bool codec_refused = false;  // a broker answered that it can't be: uncompressed until it is configured anew
   bool dirty = false;
   int64_t alarm_ms = INT64_MAX;  // when it is marked dirty at the latest
 };

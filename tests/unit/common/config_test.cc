@@ -80,7 +80,9 @@ TEST(ConfigTest, OnlyBrokersAreRequired) {
   EXPECT_EQ(config.kafka.metadata_refresh_ms, 300'000);
   EXPECT_FALSE(config.kafka.topic_autocreate);
   EXPECT_EQ(config.kafka.max_request_bytes, 8 << 20);
+  EXPECT_EQ(config.kafka.in_flight_bytes, 32 << 20);
   EXPECT_EQ(config.ForTopic("any"), (TopicConfig{Batching::kPerTopic, 100, 256 << 10, 0,
+                                                 Compression::kNone, 0, 1024, 10,
                                                  TimestampSource::kClient, EmptyValue::kNull,
                                                  60'000,
                          0, 600'000}));
@@ -97,8 +99,9 @@ TEST(ConfigTest, EveryOptionIsRead) {
       "[log]\nto=/var/log/dory.log\nlevel=error\n"
       "[http]\nlisten=[::1]:80\n"
       "[kafka]\nbrokers=a:1,b:2\nclient_id=c\nrequest_timeout=1s\nmetadata_refresh=1h\n"
-      "topic_autocreate=yes\nmax_request_bytes=1M\n"
+      "topic_autocreate=yes\nmax_request_bytes=1M\nin_flight_bytes=2M\n"
       "[topic:*]\nbatching=off\nbatch_time=1ms\nbatch_bytes=1K\nbatch_messages=9\n"
+      "compression=zstd\ncompression_level=22\ncompression_min_size=0\ncompression_min_ratio=99%\n"
       "timestamp=receive\nempty_value=empty\nunknown_topic_deadline=off\n"
       "authorization_deadline=5s\nserver_error_deadline=off\n"
       "[input:x]\ntype=unix_datagram\npath=/r/x\nmode=0660\nowner=o\ngroup=p\n"
@@ -113,8 +116,9 @@ TEST(ConfigTest, EveryOptionIsRead) {
   EXPECT_EQ(config.log_to, "/var/log/dory.log");
   EXPECT_EQ(config.log_level, LogLevel::kError);
   EXPECT_EQ(config.http_listen, (HostPort{"::1", 80}));
-  EXPECT_EQ(config.kafka, (KafkaConfig{{{"a", 1}, {"b", 2}}, "c", 1000, 3'600'000, true, 1 << 20}));
+  EXPECT_EQ(config.kafka, (KafkaConfig{{{"a", 1}, {"b", 2}}, "c", 1000, 3'600'000, true, 1 << 20, 2 << 20}));
   EXPECT_EQ(config.topic_defaults, (TopicConfig{Batching::kOff, 1, 1024, 9,
+                                                Compression::kZstd, 22, 0, 99,
                                                 TimestampSource::kReceive, EmptyValue::kEmpty, 0,
                          5000, 0}));
   EXPECT_EQ(config.inputs, (std::vector<InputConfig>{{"x", InputType::kUnixDatagram, "/r/x", 0660,
@@ -225,7 +229,8 @@ TEST(ConfigTest, AnIncludesErrorsNameIt) {
   ASSERT_FALSE(config.ok());
   EXPECT_EQ(config.status().message(),
             main + ":4: [kafka] x = 1: unknown option; allowed: brokers, client_id, "
-                   "request_timeout, metadata_refresh, topic_autocreate, max_request_bytes\n" +
+                   "request_timeout, metadata_refresh, topic_autocreate, max_request_bytes, "
+                   "in_flight_bytes\n" +
                 a + ":3: [log] level = loud: unknown value; allowed: trace, debug, info, warning, "
                     "error\n" +
                 a + ":4: [kafka]: stands already at " + main + ":2; allowed: once");

@@ -27,6 +27,7 @@
 #include "kafka_worker/protocol/record.h"
 #include "kafka_worker/protocol/versions.h"
 #include "kafka_worker/protocol/wire.h"
+#include "tests/unit/kafka_worker/decompress.h"
 
 namespace dory::kafka {
 
@@ -46,6 +47,8 @@ struct SeenBatch {
   size_t connection = 0;   // the nth that was accepted, from 1
   size_t in_request = 0;   // batches of that request
   int32_t timeout_ms = 0;  // the request's
+  int16_t codec = 0;
+  size_t bytes = 0;        // of records, as they came
 };
 
 class FakeBroker {
@@ -82,6 +85,7 @@ class FakeBroker {
   std::set<int32_t> stuck;                          // partitions: Produce of them gets no answer until GoOn()
   int32_t throttle_ms = 0;                          // told with the next Produce answer
   size_t most_records = SIZE_MAX;                   // a batch, else 10
+  int16_t produce_version = 8;                      // likewise
   int16_t init_producer_id_version = 1;             // the newest that is offered
   int32_t leader = 1;                               // of all partitions; this broker is 1,
   uint16_t other_port = 0;                          // and at this port is broker 2, where there is one
@@ -213,7 +217,7 @@ class FakeBroker {
 
   void PutApiVersions(protocol::Writer* writer) {
     ++api_versions_requests;
-    const std::pair<int16_t, int16_t> kOffered[] = {{0, 8}, {3, 2}, {18, 3}, {22, init_producer_id_version}};
+    const std::pair<int16_t, int16_t> kOffered[] = {{0, produce_version}, {3, 2}, {18, 3}, {22, init_producer_id_version}};
     writer->Put<int16_t>(0);
     writer->PutArrayCount(std::size(kOffered));
     for (const auto& [api, highest] : kOffered) {
@@ -304,7 +308,10 @@ class FakeBroker {
   bool PutVerdict(int32_t partition, const protocol::DecodedBatch& batch, protocol::Writer* writer) {
     SeenBatch& now = seen[partition].emplace_back();
     now = {batch.header.producer_id, batch.header.producer_epoch, batch.header.base_sequence, {}, 0, 0, 0};
-    ByteReader records(batch.records);
+    now.codec = static_cast<int16_t>(batch.header.attributes & protocol::kCodecMask);
+    now.bytes = batch.records.size();
+    const std::string plain = Decompress(static_cast<Compression>(now.codec), batch.records);
+    ByteReader records(AsBytes(plain));
     protocol::RecordView record;
     for (int32_t i = 0; i < batch.header.record_count; ++i) {
       EXPECT_TRUE(protocol::DecodeRecord(&records, &record));
@@ -333,6 +340,7 @@ class FakeBroker {
     writer->Put<int64_t>(step.code == 0 ? static_cast<int64_t>(log[partition].size()) : -1);
     writer->Put<int64_t>(-1);
     writer->Put<int64_t>(0);
+    if (produce_version < 8) return;
     writer->PutArrayCount(step.names_record >= 0 ? 1 : 0);
     if (step.names_record >= 0) {
       writer->Put<int32_t>(step.names_record);

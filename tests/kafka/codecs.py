@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Each codec on real Kafka, read by two consumers that share no code.
+
+    tests/kafka/codecs.py [VERSION...] [--tests TEST,...] [--scale F]
+
+The versions are 2.8.2, 3.9.1 and 4.3.0 by default. librdkafka's judge says whether every message is
+there once and in order; Kafka's own console consumer has to find the same; and the brokers' logs
+tell in which codec the batches lie there.
+"""
+
+import argparse
+import glob
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from types import SimpleNamespace
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+from kafka import kafka_cluster  # noqa: E402
+from kafka.three_brokers import free_port, new_topic  # noqa: E402
+from kafka.versions import VERSIONS, on, read_values  # noqa: E402
+from support import harness  # noqa: E402
+from support.harness import Dory, Senders, check, judge  # noqa: E402
+
+CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]      # in the order of their numbers
+HIGHEST = {"gzip": 9, "lz4": 12, "zstd": 19}
+LOG_OVERHEAD, ATTRIBUTES_AT, CODEC_MASK = 12, 21, 7
+
+
+def codecs_in_log(cluster, topic):
+    """The names of the codecs of its batches, from the brokers' segment files."""
+    found = set()
+    for path in glob.glob(os.path.join(cluster.state["dir"], "data*", topic + "-*", "*.log")):
+        with open(path, "rb") as file:
+            data = file.read()
+        at = 0
+        while at + ATTRIBUTES_AT + 2 <= len(data):
+            size = int.from_bytes(data[at + 8:at + LOG_OVERHEAD], "big")
+            if size == 0:       # files are made larger than what they hold
+                break
+            flags = int.from_bytes(data[at + ATTRIBUTES_AT:at + ATTRIBUTES_AT + 2], "big")
+            found.add(CODECS[flags & CODEC_MASK])
+            at += LOG_OVERHEAD + size
+    return found
+
+
+def read_by_console(cluster, topics, count):
+    """The values that Kafka's console consumer prints."""
+    version = cluster.state["version"]
+    old = version.startswith("2.")
+    done = subprocess.run(
+        [sys.executable, kafka_cluster.__file__, "tool", version,
+         "kafka.tools.ConsoleConsumer" if old else
+         "org.apache.kafka.tools.consumer.ConsoleConsumer",
+         "--bootstrap-server", cluster.bootstrap, "--from-beginning",
+         "--whitelist" if old else "--include", "|".join(topics),
+         "--max-messages", str(count), "--timeout-ms", "30000"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, text=True, timeout=120)
+    check(done.returncode == 0, "the console consumer: " + done.stderr[-2000:])
+    return sorted(done.stdout.splitlines())
+
+
+def read_by_kcat(cluster, topics):
+    return sorted(value for topic in topics
+                  for values in read_values(cluster, topic).values() for value in values)
+
+
+def settle(cluster, dory, senders):
+    """Both consumers find what was sent, and the books say so."""
+    sent = sum(s.sent() for s in senders)
+    books = dory.wait_delivered()
+    topics = [s.topic for s in senders]
+    arrived = judge(cluster.bootstrap, SimpleNamespace(
+        topic=",".join(topics), reports=[r for s in senders for r in s.reports]))["arrived"]
+    check(books["received"] == books["delivered"] == arrived == sent,
+          "sent %d, arrived %d: %s" % (sent, arrived, books))
+    check(books["possible_duplicates"] == 0, "possible duplicates: %s" % books)
+    check(dory.count_buffer("--live") == 0, "something is counted as buffered")
+    console = read_by_console(cluster, topics, sent)
+    check(console == read_by_kcat(cluster, topics), "the console consumer finds something else")
+    return "sent %d, arrived %d, by Kafka's consumer %d" % (sent, arrived, len(console))
+
+
+def each_codec(cluster, scale):
+    """A topic for each codec and for its highest level, while workers are killed."""
+    levels = [(codec, "default") for codec in CODECS[1:]] + list(HIGHEST.items())
+    topics = [new_topic(codec) for codec, _ in levels]
+    more = "".join("[topic:%s]\ncompression = %s\ncompression_level = %s\n"
+                   "compression_min_size = 0\n" % (topic, *level)
+                   for topic, level in zip(topics, levels))
+    kills = 0
+    with Dory(cluster.bootstrap, more=more) as dory:
+        dory.start()
+        senders = [Senders(dory, topic, 1, int(5000 * scale), rate=500, blocking=True,
+                           first_id=i) for i, topic in enumerate(topics)]
+        while any(s.running() for s in senders):
+            time.sleep(random.uniform(0.2, 0.8))
+            kills += dory.kill_worker(random.choice(["dory-kafka", "dory-kafka", "dory-intake"]))
+        for s in senders:
+            s.wait()
+        accounts = settle(cluster, dory, senders)
+        for topic, (codec, _) in zip(topics, levels):
+            found = codecs_in_log(cluster, topic)
+            check(codec in found and found <= {codec, "none"}, "%s holds %s" % (topic, found))
+    return "%s; kills: %d" % (accounts, kills)
+
+
+def changed_by_reload(cluster, scale):
+    """A codec that is configured while Dory runs holds from then on."""
+    topic = new_topic("reloaded")
+    with Dory(cluster.bootstrap, more="[topic:*]\ncompression = none\n") as dory:
+        dory.start()
+        parts = [Senders(dory, topic, 1, int(2000 * scale), blocking=True)]
+        parts[0].wait()
+        dory.wait_delivered()
+        check(codecs_in_log(cluster, topic) == {"none"}, "compressed before it was asked for")
+        with open(dory.config, encoding="utf-8") as file:
+            text = file.read()
+        with open(dory.config, "w", encoding="utf-8") as file:
+            file.write(text.replace("compression = none", "compression = zstd"))
+        dory.ctl("reload")
+        parts.append(Senders(dory, topic, 1, int(2000 * scale), blocking=True, first_id=1))
+        parts[1].wait()
+        books = dory.wait_delivered()
+        values = read_by_console(cluster, [topic], books["delivered"])
+        check(len(set(values)) == sum(part.sent() for part in parts), "not all arrived: %s" % books)
+        check(codecs_in_log(cluster, topic) == {"none", "zstd"}, "the codec is not the new one")
+        return "arrived %d" % len(values)
+
+
+TESTS = [each_codec, changed_by_reload]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("versions", nargs="*", metavar="VERSION")
+    parser.add_argument("--tests", default=",".join(t.__name__ for t in TESTS))
+    parser.add_argument("--scale", type=float, default=1.0)
+    args = parser.parse_args()
+    status = 0
+    for version in args.versions or VERSIONS:
+        chosen = [on(version, t) for t in TESTS if t.__name__ in args.tests.split(",")]
+        with tempfile.TemporaryDirectory(prefix="dory-kafka-") as folder, \
+                kafka_cluster.Cluster(version, folder, 1, free_port(1)) as cluster:
+            status |= harness.run_tests(chosen, cluster, args.scale)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
