@@ -8,22 +8,19 @@ there once and in order; Kafka's own console consumer has to find the same; and 
 tell in which codec the batches lie there.
 """
 
-import argparse
 import glob
 import os
 import random
 import subprocess
 import sys
-import tempfile
 import time
 from types import SimpleNamespace
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 from kafka import kafka_cluster  # noqa: E402
-from kafka.three_brokers import free_port, new_topic  # noqa: E402
-from kafka.versions import VERSIONS, on, read_values  # noqa: E402
-from support import harness  # noqa: E402
+from kafka.three_brokers import new_topic  # noqa: E402
+from kafka.versions import read_values, run_on_versions  # noqa: E402
 from support.harness import Dory, Senders, check, judge  # noqa: E402
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]      # in the order of their numbers
@@ -135,21 +132,5 @@ def changed_by_reload(cluster, scale):
 TESTS = [each_codec, changed_by_reload]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("versions", nargs="*", metavar="VERSION")
-    parser.add_argument("--tests", default=",".join(t.__name__ for t in TESTS))
-    parser.add_argument("--scale", type=float, default=1.0)
-    args = parser.parse_args()
-    status = 0
-    for version in args.versions or VERSIONS:
-        chosen = [on(version, t) for t in TESTS if t.__name__ in args.tests.split(",")]
-        with tempfile.TemporaryDirectory(prefix="dory-kafka-") as folder, \
-                kafka_cluster.Cluster(version, folder, 1, free_port(1)) as cluster:
-            status |= harness.run_tests(chosen, cluster, args.scale)
-    return status
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_on_versions(TESTS, __doc__))

@@ -196,16 +196,17 @@ def on(version, test):
     return run
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__,
+def run_on_versions(tests, description):
+    """Runs the tests on a broker of each version that the command line names; the exit status."""
+    parser = argparse.ArgumentParser(description=description,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("versions", nargs="*", metavar="VERSION")
-    parser.add_argument("--tests", default=",".join(t.__name__ for t in TESTS))
+    parser.add_argument("--tests", default=",".join(t.__name__ for t in tests))
     parser.add_argument("--scale", type=float, default=1.0)
     args = parser.parse_args()
     status = 0
     for version in args.versions or VERSIONS:
-        chosen = [on(version, t) for t in TESTS if t.__name__ in args.tests.split(",")]
+        chosen = [on(version, t) for t in tests if t.__name__ in args.tests.split(",")]
         with tempfile.TemporaryDirectory(prefix="dory-kafka-") as folder, \
                 kafka_cluster.Cluster(version, folder, 1, free_port(1)) as cluster:
             status |= harness.run_tests(chosen, cluster, args.scale)
@@ -213,4 +214,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_on_versions(TESTS, __doc__))
