@@ -108,7 +108,8 @@ class Damager {
 void RunIntake(int fd) {
   shm::Segment segment = shm::Segment::Map(fd, shm::Role::kIntake, 0).Take();
   const IntakeEnds ends;
-  intake::IntakeLane lane(segment, 0, MakeConfig(), MakeSettings(), ends.bell.get());
+  const Config config = MakeConfig();  // the lane's topics look into it
+  intake::IntakeLane lane(segment, 0, config, MakeSettings(), ends.bell.get());
   lane.Recover();
   for (int i = 0; i < kMostBursts && lane.PublishLeftovers() == intake::Outcome::kMore; ++i) continue;
 }
