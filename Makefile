@@ -107,10 +107,10 @@ $(UNIT_OBJECTS): CXXFLAGS += -O0
 $(SUPPORT_PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/tests/support/%.o $(CLIENT_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
 $(SUPPORT_PROGRAMS:%=$(BIN)/%): LIBS += -lrdkafka
 # It forks for each kill: what makes a fork dear stays out of it.
-$(BIN)/intake_sweep: $(filter-out %/worker_context.o %/control_link.o %.pb.o %/intake_worker.o, \
-                       $(OBJ)/tests/crash/intake_sweep.o $(OBJ)/tests/crash/sweep_jobs.o $(INTAKE_OBJECTS) \
-                       $(SHM_OBJECTS) $(COMMON_OBJECTS))
-$(BIN)/kafka_sweep $(BIN)/prefix_replay: $(BIN)/%: $(OBJ)/tests/crash/%.o $(OBJ)/tests/crash/sweep_jobs.o \
+$(BIN)/intake_sweep $(BIN)/intake_replay: $(BIN)/%: $(OBJ)/tests/crash/%.o $(OBJ)/tests/crash/sweep_jobs.o \
+  $(OBJ)/tests/crash/store_log.o $(filter-out %/worker_context.o %/control_link.o %.pb.o %/intake_worker.o, \
+                                   $(INTAKE_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS))
+$(BIN)/kafka_sweep $(BIN)/kafka_replay: $(BIN)/%: $(OBJ)/tests/crash/%.o $(OBJ)/tests/crash/sweep_jobs.o \
                     $(OBJ)/tests/crash/machine.o $(OBJ)/tests/crash/store_log.o $(KAFKA_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
 $(BENCH_PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/bench/%.o $(CLIENT_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
 $(BIN)/codec_cost: $(OBJ)/kafka_worker/compressor.o $(OBJ)/kafka_worker/chunks.o

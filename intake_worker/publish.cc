@@ -143,7 +143,7 @@ void Publisher::SetCounters() {
   for (uint64_t i = 0; i < stage.journal_count; ++i) {
     books_.Set(stage.journal[i].counter, stage.journal[i].value);
     DORY_CRASH_POINT("P5.counter");
-    if (DORY_IS_MUTANT("counters added")) ++stage.journal[i].value;
+    if (DORY_IS_MUTANT("counters added")) Store(stage.journal[i].value, stage.journal[i].value + 1);
   }
 }
 

@@ -18,6 +18,7 @@
 
 #include "common/log.h"
 #include "tests/crash/intake_sweep_judge.h"
+#include "tests/crash/intake_sweep_scenarios.h"
 #include "tests/crash/intake_sweep_world.h"
 #include "tests/crash/sweep_jobs.h"
 
@@ -26,17 +27,9 @@ namespace {
 
 using crash::Job;
 
-const std::vector<Scenario> kScenarios = {
-    {"one burst", 16 * 1024, false, 64, {{false, 3}}},
-    {"laps of a small ring", 704, false, 64, {{false, 3}}},
-    {"rejected without room", 512, true, 64, {{false, 3}}},
-    {"final drain", 704, false, 64, {{true, 3}, {false, 1}}},
-    {"two final drains", 704, false, 2, {{true, 4}, {true, 1}, {false, 1}}},
-};
-
-crash::Tally RunJob(const Job& job) {
+void RunJob(const Job& job, crash::Tally* tally) {
   World world(kScenarios[job.scenario]);
-  return crash::Sweep<World>(world, !job.mutant.empty()).Run();
+  *tally = crash::Sweep<World>(world, !job.mutant.empty()).Run();
 }
 
 int RunScenarios() {

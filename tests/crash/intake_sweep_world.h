@@ -89,7 +89,7 @@ class World {
     TakeSnapshot();
   }
 
-  ~World() {
+  virtual ~World() {
     std::filesystem::remove_all(folder_);
     ::munmap(shared_, sizeof(Shared));
   }
@@ -135,6 +135,7 @@ class World {
     // Another address, as after an exec.
     ::mmap(nullptr, static_cast<size_t>(1 + ::getpid() % 61) << 16, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     const std::unique_ptr<shm::Segment> segment = Map(shm::Role::kIntake);
+    OnBirth(segment.get());
     IntakeLane lane(*segment, 0, config_, Settings(), doorbell_.get());
     lane.Recover();
     if (scenario_.reject_when_full) Consume(1);
@@ -206,6 +207,23 @@ class World {
   const shm::ReceiveSlots& Slots() const { return *check_->Get<shm::ReceiveSlots>(RegionKind::kReceive, 0); }
   const shm::IntakeBooks& RawBooks() const { return *check_->Get<shm::IntakeBooks>(RegionKind::kIntakeBooks, 0); }
   std::string OverflowPath() const { return folder_ + "/overflow.0"; }
+
+ protected:
+  // A life has mapped the segment, and has not begun.
+  virtual void OnBirth(shm::Segment*) {}
+
+  shm::Segment& intake() { return *intake_; }
+  void ForgetKept(size_t behind) { shared_->kept_count = behind; }
+  shm::Segment& kafka() { return *kafka_; }
+
+  // A start in this process, up to where sockets would be read.
+  Outcome Start() {
+    IntakeLane lane(*intake_, 0, config_, Settings(), doorbell_.get());
+    lane.Recover();
+    Outcome outcome = Outcome::kMore;
+    while (outcome == Outcome::kMore) outcome = lane.PublishLeftovers();
+    return outcome;
+  }
 
  private:
   void TakeSnapshot() {

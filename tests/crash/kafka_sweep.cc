@@ -24,11 +24,11 @@ namespace dory::kafka {
 namespace {
 
 using crash::Job;
-crash::Tally RunJob(const Job& job) {
+void RunJob(const Job& job, crash::Tally* tally) {
   Scenario scenario = kScenarios[job.scenario / 3];
   scenario.late = static_cast<Late>(job.scenario % 3);
   World world(scenario);
-  return crash::Sweep<World>(world, !job.mutant.empty()).Run();
+  *tally = crash::Sweep<World>(world, !job.mutant.empty()).Run();
 }
 
 // Each scenario with two of the three fates of what was written, in turn; or with all.

@@ -60,7 +60,7 @@ const StoreLog::Watched* StoreLog::Find(const void* address) const {
 void StoreLog::Before(void* to, const void* from, size_t size) {
   const Watched* const watched = current->Find(to);
   if (watched == nullptr || size == 0) return;  // private memory
-  current->Append(*watched, to, from, size);
+  current->Append(*watched, to, to, from, size);
   if (watched->guarded) Allow(to, size, PROT_READ | PROT_WRITE);
 }
 
@@ -69,13 +69,35 @@ void StoreLog::After(void* to, size_t size) {
   if (watched != nullptr && watched->guarded && size > 0) Allow(to, size, PROT_READ);
 }
 
-void StoreLog::Append(const Watched& watched, void* to, const void* from, size_t size) {
+const StoreLog::Watched* StoreLog::FindRegion(shm::RegionKind region) const {
+  for (const Watched& watched : watched_) {
+    if (watched.region == region) return &watched;
+  }
+  return nullptr;
+}
+
+void StoreLog::BeginForeign(shm::RegionKind region) {
+  const Watched* const watched = FindRegion(region);
+  if (watched == nullptr) return;
+  before_foreign_.assign(watched->bytes.begin(), watched->bytes.end());
+  if (watched->guarded) Allow(watched->bytes.data(), watched->bytes.size(), PROT_READ | PROT_WRITE);
+}
+
+void StoreLog::EndForeign(shm::RegionKind region) {
+  const Watched* const watched = FindRegion(region);
+  if (watched == nullptr) return;
+  const std::span<std::byte> bytes = watched->bytes;
+  Append(*watched, bytes.data(), before_foreign_.data(), bytes.data(), bytes.size());
+  if (watched->guarded) Allow(bytes.data(), bytes.size(), PROT_READ);
+}
+
+void StoreLog::Append(const Watched& watched, const void* at, const void* old, const void* now, size_t size) {
   if (shared_->count == kEntryRoom || shared_->used + 2 * size > kByteRoom) Die("the log of stores is full");
-  const auto offset = static_cast<uint32_t>(static_cast<std::byte*>(to) - watched.bytes.data());
+  const auto offset = static_cast<uint32_t>(static_cast<const std::byte*>(at) - watched.bytes.data());
   shared_->entries[shared_->count] = {watched.region, offset, static_cast<uint32_t>(size),
                                       static_cast<uint32_t>(shared_->used), shared_->mark};
-  std::memcpy(shared_->bytes + shared_->used, to, size);
-  std::memcpy(shared_->bytes + shared_->used + size, from, size);
+  std::memcpy(shared_->bytes + shared_->used, old, size);
+  std::memcpy(shared_->bytes + shared_->used + size, now, size);
   shared_->used += 2 * size;
   ++shared_->count;
 }

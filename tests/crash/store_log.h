@@ -41,6 +41,10 @@ class StoreLog {
   void Watch(shm::RegionKind region, std::span<std::byte> bytes, bool guarded);
   void EndWatching();
 
+  // What is written to that region between the two, by whatever means, is one store.
+  void BeginForeign(shm::RegionKind region);
+  void EndForeign(shm::RegionKind region);
+
   // In the region's bytes, wherever they are mapped now. False: they are not what the log says.
   [[nodiscard]] bool Undo(size_t index, std::span<std::byte> region) const;
   void Redo(size_t index, std::span<std::byte> region) const;
@@ -65,10 +69,12 @@ class StoreLog {
   static void Before(void* to, const void* from, size_t size);
   static void After(void* to, size_t size);
   const Watched* Find(const void* address) const;
-  void Append(const Watched& watched, void* to, const void* from, size_t size);
+  const Watched* FindRegion(shm::RegionKind region) const;
+  void Append(const Watched& watched, const void* at, const void* old, const void* now, size_t size);
 
   Shared* shared_;
   std::vector<Watched> watched_;
+  std::vector<std::byte> before_foreign_;
 };
 
 }  // namespace dory::crash

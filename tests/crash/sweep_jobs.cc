@@ -30,7 +30,7 @@ pid_t StartJob(const Job& job, RunJob run, Tally* tally) {
   if (sweeper > 0) return sweeper;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::setenv("DORY_MUTANT", job.mutant.c_str(), 1);
-  *tally = run(job);
+  run(job, tally);
   std::_Exit(0);
 }
 

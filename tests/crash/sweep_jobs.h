@@ -16,8 +16,9 @@ struct Job {
   std::string mutant;  // the deliberate fault that has to be caught; empty: none
 };
 
-// `run` is called in the job's own process. As many run at once as there are processors.
-using RunJob = Tally (*)(const Job& job);
+// Called in the job's own process, which ends after it; `tally` is shared. As many run at once as there are
+// processors.
+using RunJob = void (*)(const Job& job, Tally* tally);
 
 // Each of the scenarios. A failure is also a crash point of the sources under `folders`, where there are
 // any, that no life passed. Returns the exit status.

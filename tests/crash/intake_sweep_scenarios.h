@@ -1,0 +1,19 @@
+// The intake's scripts: rings, bursts and lives.
+
+#pragma once
+
+#include <vector>
+
+#include "tests/crash/intake_sweep_world.h"
+
+namespace dory::intake {
+
+inline const std::vector<Scenario> kScenarios = {
+    {"one burst", 16 * 1024, false, 64, {{false, 3}}},
+    {"laps of a small ring", 704, false, 64, {{false, 3}}},
+    {"rejected without room", 512, true, 64, {{false, 3}}},
+    {"final drain", 704, false, 64, {{true, 3}, {false, 1}}},
+    {"two final drains", 704, false, 2, {{true, 4}, {true, 1}, {false, 1}}},
+};
+
+}  // namespace dory::intake
