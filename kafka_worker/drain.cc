@@ -152,7 +152,7 @@ Drain::Placed Drain::Place(const Arrival& arrival, int64_t now_ms) {
   Topic& topic = TopicOf(arrival.message.header.topic_row);
   if (topic.given_up) {
     uint64_t* counters = memory_.books[topic.row].discarded;
-    DiscardOne(&counters[static_cast<size_t>(*topic.given_up)], 1, arrival.position);
+    Discard(&counters[static_cast<size_t>(*topic.given_up)], 1, arrival.position);
     return Placed::kYes;
   }
   if (arrival.from_ring && (!topic.known || !topic.waiting.empty())) return PlaceWaiting(topic, arrival);
@@ -161,7 +161,7 @@ Drain::Placed Drain::Place(const Arrival& arrival, int64_t now_ms) {
 
 // C4': the cell makes a discard one commit: its position is what a start goes by, and a start that
 // finds done != position sets the counter again.
-void Drain::DiscardOne(uint64_t* counter, uint64_t records, uint64_t position) {
+void Drain::Discard(uint64_t* counter, uint64_t records, uint64_t position) {
   shm::DiscardCell& cell = memory_.consumer->cell;
   const uint64_t value = shm::Load(*counter) + records;
   shm::Store(cell.counter, memory_.CounterIndex(counter));
@@ -199,7 +199,7 @@ void Drain::DiscardDamaged(const shm::RingRecord& damaged) {
   LogError("ring position {}: {} bytes do not hold; {} messages are lost and counted as corrupt",
            damaged.end - damaged.lost_bytes, damaged.lost_bytes, lost);
   uint64_t* counters = memory_.books[memory_.NoTopicRow()].discarded;
-  DiscardOne(&counters[static_cast<size_t>(shm::Discard::kCorrupt)], lost, damaged.end);
+  Discard(&counters[static_cast<size_t>(shm::Discard::kCorrupt)], lost, damaged.end);
 }
 
 // C1. Topic rows are published before the first record that names them.
@@ -250,28 +250,21 @@ void Drain::AdvanceWaiting(BatchId id, uint32_t first) {
   DORY_CRASH_POINT("C5.first");
 }
 
-Drain::Arrival Drain::ReadWaiting(BatchId id, uint64_t offset, const shm::WaitingRecord& place) {
+Drain::Arrival Drain::ReadWaiting(BatchId id, const shm::WaitingPlace& place, const shm::WaitingPlace& next) {
   Arrival arrival{};
-  arrival.bytes = memory_.pool.Read(id, offset, place.next_offset - offset, &gathered_);
-  arrival.position = place.position;
+  arrival.holds = shm::ViewWaiting(memory_.pool, id, place, next, &gathered_, &arrival.bytes, &arrival.message);
+  if (!arrival.holds) return arrival;
   shm::RecordHeader header;
-  if (arrival.bytes.size() < sizeof(header)) return arrival;
   std::memcpy(&header, arrival.bytes.data(), sizeof(header));
   arrival.received_boottime_ns = header.received_boottime_ns;
-  arrival.holds = header.crc == shm::RecordCrc(arrival.bytes) && shm::ViewMessage(arrival.bytes, &arrival.message);
+  arrival.position = next.position;
   return arrival;
 }
 
-// It was sound at C1: a wild write since. Its position counts for the next start, so that it has to lie
-// before that of the record behind it.
-void Drain::DiscardWaiting(const Topic& topic, BatchId id, uint32_t index, const shm::WaitingRecord& place) {
-  const bool last = index + 1 == memory_.pool.descriptor(id).commit.count;
-  const uint64_t end = memory_.pool.End(id).position;
-  const uint64_t next = last ? end : shm::ReadWaitingRecord(memory_.pool, id, place.next_offset).position;
-  if (place.position > end || (!last && place.position >= next)) std::abort();
-  LogError("{}: a waiting message does not hold its crc; it is discarded as corrupt", topic.name);
+void Drain::DiscardWaiting(const Topic& topic, uint32_t records, uint64_t position) {
+  LogError("{}: {} waiting messages do not hold their crc; they are discarded as corrupt", topic.name, records);
   uint64_t* counters = memory_.books[topic.row].discarded;
-  DiscardOne(&counters[static_cast<size_t>(shm::Discard::kCorrupt)], 1, place.position);
+  Discard(&counters[static_cast<size_t>(shm::Discard::kCorrupt)], records, position);
 }
 
 PassResult Drain::DrainWaiting(Topic& topic, int64_t now_ms) {
@@ -282,16 +275,16 @@ PassResult Drain::DrainWaiting(Topic& topic, int64_t now_ms) {
     const uint32_t start = static_cast<uint32_t>(batch.word.first);
     uint32_t first = start;
     while (first < batch.commit.count) {
-      const shm::WaitingRecord place = shm::ReadWaitingRecord(memory_.pool, id, topic.waiting_offset);
-      const Arrival arrival = ReadWaiting(id, topic.waiting_offset, place);
+      const shm::WaitingPlace next = shm::NextWaiting(memory_.pool, id, topic.waiting_place);
+      const Arrival arrival = ReadWaiting(id, topic.waiting_place, next);
       if (!arrival.holds) {
-        DiscardWaiting(topic, id, first, place);
+        DiscardWaiting(topic, next.index - first, next.position);
       } else if (Place(arrival, now_ms) == Placed::kFull) {
         result.full = true;
         break;
       }
-      topic.waiting_offset = place.next_offset;
-      ++first;
+      topic.waiting_place = next;
+      first = next.index;
     }
     if (first != start) {
       result.moved = true;
@@ -300,7 +293,7 @@ PassResult Drain::DrainWaiting(Topic& topic, int64_t now_ms) {
     if (first == batch.commit.count) {
       memory_.pool.Free(id);
       topic.waiting.erase(topic.waiting.begin());
-      topic.waiting_offset = 0;
+      topic.waiting_place = {};
     }
   }
   return result;

@@ -5,7 +5,7 @@
 //   leaves OPEN.
 // On crash: the ends of the live batches and the cell say how far the pass had come (shm/kafka_start.h).
 // Errors: a record of the ring that does not hold is discarded as corrupt, with as many as its ordinals
-//   tell; so is one of a waiting batch, alone.
+//   tell; so is one of a waiting batch, with all behind it where its header does not say where they are.
 
 #pragma once
 
@@ -51,14 +51,14 @@ class Drain {
   Placed PlaceRouted(Topic& topic, const Arrival& arrival, int64_t now_ms);
   Placed PlaceWaiting(Topic& topic, const Arrival& arrival);
   shm::RingRecord ReadRing(uint64_t tail) const;
-  void DiscardOne(uint64_t* counter, uint64_t records, uint64_t position);
+  void Discard(uint64_t* counter, uint64_t records, uint64_t position);
   void DiscardDamaged(const shm::RingRecord& damaged);
   Topic& TopicOf(uint32_t row);
   BatchId OpenFor(Topic& topic, BatchQueue& queue, const shm::NewBatch& batch, int64_t now_ms);
   bool Accepts(const BatchQueue& queue, uint64_t size, uint64_t limit) const;
   bool HasRoom(BatchId batch, uint64_t size, bool from_ring) const;
-  Arrival ReadWaiting(BatchId batch, uint64_t offset, const shm::WaitingRecord& place);
-  void DiscardWaiting(const Topic& topic, BatchId batch, uint32_t index, const shm::WaitingRecord& place);
+  Arrival ReadWaiting(BatchId batch, const shm::WaitingPlace& place, const shm::WaitingPlace& next);
+  void DiscardWaiting(const Topic& topic, uint32_t records, uint64_t position);
   void AdvanceWaiting(BatchId batch, uint32_t first);
 
   Memory& memory_;

@@ -112,17 +112,17 @@ void TopicTable::Adopt(const std::vector<BatchId>& live) {
     }
     MarkDirty(topic);
   }
-  for (const auto& topic : topics_) topic->waiting_offset = FindWaitingOffset(*topic);
+  for (const auto& topic : topics_) topic->waiting_place = FindWaitingPlace(*topic);
 }
 
-uint64_t TopicTable::FindWaitingOffset(const Topic& topic) const {
-  uint64_t offset = 0;
-  if (topic.waiting.empty()) return offset;
+shm::WaitingPlace TopicTable::FindWaitingPlace(const Topic& topic) const {
+  shm::WaitingPlace place{};
+  if (topic.waiting.empty()) return place;
   const BatchId oldest = topic.waiting.front();
-  for (uint64_t i = memory_.pool.descriptor(oldest).word.first; i > 0; --i) {
-    offset = shm::ReadWaitingRecord(memory_.pool, oldest, offset).next_offset;
-  }
-  return offset;
+  const uint32_t first = static_cast<uint32_t>(memory_.pool.descriptor(oldest).word.first);
+  while (place.index < first) place = shm::NextWaiting(memory_.pool, oldest, place);
+  place.index = first;  // what is left of it, where a wild write hit a record before
+  return place;
 }
 
 void TopicTable::MarkDirty(Topic& topic) {

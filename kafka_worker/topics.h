@@ -18,6 +18,7 @@
 #include "common/config.h"
 #include "kafka_worker/memory.h"
 #include "kafka_worker/suspicion.h"
+#include "shm/kafka_start.h"
 
 namespace dory::kafka {
 
@@ -63,8 +64,8 @@ struct Topic {
   bool known = false;                 // brokers said how many there are
   BatchQueue any;
   BatchQueue waiting;
-  uint64_t waiting_offset = 0;  // bytes of the oldest waiting batch that are passed
-  size_t next_partition = 0;    // whose turn it is for an AnyPartition batch
+  shm::WaitingPlace waiting_place{};  // how far the oldest waiting batch is passed
+  size_t next_partition = 0;          // whose turn it is for an AnyPartition batch
   int64_t unknown_since_ms = 0;       // since when brokers answer "unknown"; 0: they do not
   int64_t unauthorized_since_ms = 0;  // likewise for "not authorized"
   // They did so for longer than the deadline, and never said how many partitions there are: why its
@@ -126,7 +127,7 @@ class TopicTable {
     bool operator>(const Alarm& other) const { return at_ms > other.at_ms; }
   };
 
-  uint64_t FindWaitingOffset(const Topic& topic) const;
+  shm::WaitingPlace FindWaitingPlace(const Topic& topic) const;
   void AdoptPartitioned(Topic& topic, BatchId batch);
 
   Memory& memory_;

@@ -59,33 +59,52 @@ std::map<uint32_t, uint64_t> FindTopicEnds(const PoolView& pool, const KafkaStar
   return ends;
 }
 
-// Passes every record whose position is within the topic's routed ends, or up to the discard cell's
-// where that is one of this batch's records.
+// Passes every record up to the last that is routed, or is the discard cell's. The position of one that
+// does not hold says nothing, unless the cell has it.
 uint32_t FindWaitingFirst(const PoolView& pool, BatchId id, uint64_t topic_end, uint64_t discarded) {
   const BatchDescriptor& batch = pool.descriptor(id);
-  uint64_t limit = topic_end;
-  uint64_t offset = 0;
-  std::vector<uint64_t> positions;
-  for (uint32_t i = 0; i < batch.commit.count; ++i) {
-    const WaitingRecord record = ReadWaitingRecord(pool, id, offset);
-    positions.push_back(record.position);
-    if (record.position == discarded) limit = std::max(limit, discarded);
-    offset = record.next_offset;
-  }
   uint32_t first = static_cast<uint32_t>(batch.word.first);
-  while (first < positions.size() && positions[first] <= limit) ++first;
+  std::vector<std::byte> buffer;
+  ByteSpan bytes;
+  MessageView message;
+  WaitingPlace place{};
+  while (place.index < batch.commit.count) {
+    const WaitingPlace next = NextWaiting(pool, id, place);
+    if (next.index > first && (next.position == discarded ||
+        (next.position <= topic_end && ViewWaiting(pool, id, place, next, &buffer, &bytes, &message)))) {
+      first = next.index;
+    }
+    place = next;
+  }
   return first;
 }
 
 }  // namespace
 
-WaitingRecord ReadWaitingRecord(const PoolView& pool, BatchId batch, uint64_t offset) {
-  std::vector<std::byte> buffer;
-  const ByteSpan bytes = pool.Read(batch, offset, sizeof(RecordHeader), &buffer);
-  if (bytes.size() != sizeof(RecordHeader)) std::abort();  // behind commit.bytes: an invariant of ours
+WaitingPlace NextWaiting(const PoolView& pool, BatchId batch, const WaitingPlace& place) {
+  const CommitWord commit = Load(pool.descriptor(batch).commit);
+  const WaitingPlace end{static_cast<uint32_t>(commit.count), commit.bytes, pool.End(batch).position};
   RecordHeader header;
+  const uint64_t left = end.offset - place.offset;
+  std::vector<std::byte> buffer;
+  const ByteSpan bytes = left < sizeof(header) ? ByteSpan{} : pool.Read(batch, place.offset, sizeof(header), &buffer);
+  if (bytes.size() < sizeof(header)) return end;
   std::memcpy(&header, bytes.data(), sizeof(header));
-  return {header.position + AlignRecord(header.size), offset + header.size};
+  if (header.size < sizeof(header) || header.size >= left) return end;
+  if (header.position < place.position || header.position >= end.position) return end;
+  const WaitingPlace next{place.index + 1, place.offset + header.size, header.position + AlignRecord(header.size)};
+  return next.index < end.index && next.position < end.position ? next : end;
+}
+
+bool ViewWaiting(const PoolView& pool, BatchId batch, const WaitingPlace& place, const WaitingPlace& next,
+                 std::vector<std::byte>* buffer, ByteSpan* record, MessageView* message) {
+  *record = pool.Read(batch, place.offset, next.offset - place.offset, buffer);
+  RecordHeader header;
+  if (record->size() < sizeof(header)) return false;
+  std::memcpy(&header, record->data(), sizeof(header));
+  return header.size == record->size() && header.position + AlignRecord(header.size) == next.position &&
+         header.crc == RecordCrc(*record) && ViewMessage(*record, message) &&
+         message->header.topic_row == pool.descriptor(batch).topic_row;
 }
 
 KafkaStart PlanKafkaStart(const ConsumerPage& consumer, const PoolView& pool) {

@@ -10,6 +10,7 @@
 
 #include "shm/layout.h"
 #include "shm/pool.h"
+#include "shm/record.h"
 
 namespace dory::shm {
 
@@ -29,11 +30,19 @@ struct KafkaStart {
 
 KafkaStart PlanKafkaStart(const ConsumerPage& consumer, const PoolView& pool);
 
-// Ring position after the record at `offset` of a waiting batch, and where the next one begins.
-struct WaitingRecord {
-  uint64_t position;
-  uint64_t next_offset;
+// A place between two records of a waiting batch; made of zeros, before its first.
+struct WaitingPlace {
+  uint32_t index;     // records before it
+  uint64_t offset;    // bytes before it
+  uint64_t position;  // ring position after the record before it
 };
-WaitingRecord ReadWaitingRecord(const PoolView& pool, BatchId batch, uint64_t offset);
+
+// The place behind the record at `place`. Where a wild write left no header to go on by, that is the
+// batch's end: what is left can only be counted.
+WaitingPlace NextWaiting(const PoolView& pool, BatchId batch, const WaitingPlace& place);
+
+// The message of the one record between the two. False where it is not what it was.
+[[nodiscard]] bool ViewWaiting(const PoolView& pool, BatchId batch, const WaitingPlace& place, const WaitingPlace& next,
+                               std::vector<std::byte>* buffer, ByteSpan* record, MessageView* message);
 
 }  // namespace dory::shm

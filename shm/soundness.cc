@@ -147,7 +147,6 @@ class SoundnessCheck {
     if (status.ok()) status = CheckPartitionOf(batch, state);
     if (status.ok()) status = CheckSettling(batch, state);
     if (status.ok()) status = ClaimChain(id);
-    if (status.ok() && batch.kind == BatchKind::kWaiting) status = CheckWaiting(id);
     return status.Context(fmt::format("batch {}", id));
   }
 
@@ -212,32 +211,6 @@ class SoundnessCheck {
       used_[block] = true;
     }
     return Status::Ok();
-  }
-
-  // Its whole ring records, one after the other, are all there, each from behind the one before.
-  Status CheckWaiting(BatchId id) const {
-    const BatchDescriptor& batch = pool_.descriptor(id);
-    const CommitWord commit = Load(batch.commit);
-    std::vector<std::byte> gathered;
-    uint64_t offset = 0;
-    uint64_t position = 0;  // behind the record before
-    for (uint64_t i = 0; i < commit.count; ++i) {
-      RecordHeader header;
-      if (commit.bytes - offset < sizeof(header)) return Unsound("record {} is cut off", i);
-      std::memcpy(&header, pool_.Read(id, offset, sizeof(header), &gathered).data(), sizeof(header));
-      const bool in_order = header.position >= position && header.position < tail_;
-      if (header.size < sizeof(header) || header.size > commit.bytes - offset || !in_order) {
-        return Unsound("record {}: {} bytes at ring position {}", i, header.size, header.position);
-      }
-      MessageView message;
-      const bool views = ViewMessage(pool_.Read(id, offset, header.size, &gathered), &message);
-      if (!views || message.header.topic_row != batch.topic_row) return Unsound("record {} contradicts itself", i);
-      offset += header.size;
-      position = header.position + AlignRecord(header.size);
-    }
-    const uint64_t end = batch.end[commit.count & 1].position;
-    if (commit.count > 0 && position != end) return Unsound("ends at {}, its last record at {}", end, position);
-    return offset == commit.bytes ? Status::Ok() : Unsound("{} bytes behind its records", commit.bytes - offset);
   }
 
   const Segment& segment_;

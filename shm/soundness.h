@@ -2,8 +2,8 @@
 // index in range, every chain whole and nobody else's, no word that only damage explains.
 //
 // Asked once, before a worker starts with a segment that an earlier dory has left: from then on its
-// indices are taken as they are. A damaged record of the ring or a batch whose crc does not hold is not
-// looked for here: those are found, counted and passed where they are read.
+// indices are taken as they are. A damaged record, of the ring or one that waits, or a batch whose crc does
+// not hold is not looked for here: those are found, counted and passed where they are read.
 //
 // Errors: the first thing that does not hold, with its place and what was read.
 

@@ -59,7 +59,8 @@ enum class Damage : uint8_t {
   kNone,
   kOpen,     // a batch that takes records
   kWindow,   // one of which only a part is sent
-  kWaiting,  // one of a topic that is not known yet
+  kWaiting,  // a message of a topic that is not known yet
+  kWaitingHeader,
 };
 
 // When messages come.

@@ -118,6 +118,11 @@ inline const std::vector<Scenario> kScenarios = {
      .known_after = {2, 2, 0},
      .damage = Damage::kWaiting,
      .options = "batch_time = 20ms\n"},
+    {.name = "wild write, header of a waiting one",
+     .messages = Mix(12, 2),
+     .known_after = {2, 2, 0},
+     .damage = Damage::kWaitingHeader,
+     .options = "batch_time = 20ms\n"},
 };
 
 }  // namespace dory::kafka

@@ -265,12 +265,14 @@ class World : public crash::Machine {
     shm::Store(byte, byte ^ std::byte{1});
   }
 
-  // Into the value of the first record of the first such batch.
+  // Into the value of the first record of the first such batch, or into the size in its header.
   void DamagePool() {
     const shm::PoolView pool(*check_, 0);
     for (shm::BatchId id = 0; id < pool.block_count(); ++id) {
       if (!IsToBeDamaged(pool.descriptor(id))) continue;
-      const size_t offset = scenario_.damage == Damage::kWaiting ? shm::kRecordOverhead + 1 : 20;
+      const size_t offset = scenario_.damage == Damage::kWaiting         ? shm::kRecordOverhead + 1
+                            : scenario_.damage == Damage::kWaitingHeader ? offsetof(shm::RecordHeader, size) + 2
+                                                                         : 20;
       kafka_->WritableBytes(RegionKind::kPool, 0)[id * shm::kBlockSize + offset] ^= std::byte{1};
       shared_->damaged_pool = true;
       return;
@@ -279,7 +281,8 @@ class World : public crash::Machine {
 
   bool IsToBeDamaged(const shm::BatchDescriptor& batch) const {
     const auto state = static_cast<shm::BatchState>(batch.word.state);
-    if (batch.commit.count < 3 || (batch.kind == shm::BatchKind::kWaiting) != (scenario_.damage == Damage::kWaiting)) return false;
+    const bool waits = scenario_.damage == Damage::kWaiting || scenario_.damage == Damage::kWaitingHeader;
+    if (batch.commit.count < 3 || (batch.kind == shm::BatchKind::kWaiting) != waits) return false;
     if (scenario_.damage != Damage::kWindow) return state == shm::BatchState::kOpen && batch.word.first == 0;
     return state == shm::BatchState::kSent && batch.word.count <= scenario_.most_records &&
            batch.word.first + batch.word.count < batch.commit.count;

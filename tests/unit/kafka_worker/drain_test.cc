@@ -141,6 +141,33 @@ TEST_F(DrainTest, AGivenUpTopicIsDiscardedFromRingAndWaitingBatch) {
   EXPECT_EQ(memory_->pool.free_blocks(), 128u);
 }
 
+class DamagedWaitingDrainTest : public DrainFixture {
+ protected:
+  // Of five that wait, the second is hit at this byte.
+  Topic& Wait(size_t offset) {
+    for (int i = 0; i < 5; ++i) segment_.Append(0, "w" + std::to_string(i));
+    drain_->DrainRing(0);
+    Topic& topic = MakeKnown(0);
+    const size_t record = shm::kRecordOverhead + 2;
+    kafka_->WritableBytes(shm::RegionKind::kPool, 0)[topic.waiting.at(0) * shm::kBlockSize + record + offset] ^= std::byte{0x80};
+    EXPECT_TRUE(drain_->DrainWaiting(topic, 0).moved);
+    EXPECT_TRUE(topic.waiting.empty());
+    return topic;
+  }
+};
+
+TEST_F(DamagedWaitingDrainTest, AMessageIsDiscardedAlone) {
+  const Topic& topic = Wait(shm::kRecordOverhead);
+  EXPECT_EQ(ValuesOf(topic.any.at(0)), (Values{"w0", "w2", "w3", "w4"}));
+  EXPECT_EQ(segment_.ExpectBalance().books.DiscardedFor(shm::Discard::kCorrupt), 1u);
+}
+
+TEST_F(DamagedWaitingDrainTest, BehindASizeThatLiesTheRestIsDiscarded) {
+  const Topic& topic = Wait(offsetof(shm::RecordHeader, size) + 3);
+  EXPECT_EQ(ValuesOf(topic.any.at(0)), Values{"w0"});
+  EXPECT_EQ(segment_.ExpectBalance().books.DiscardedFor(shm::Discard::kCorrupt), 4u);
+}
+
 TEST_F(DrainTest, ARecordOfATopicThatNobodyNamedIsCorrupt) {
   MakeKnown(0);
   segment_.Append(0, "a");

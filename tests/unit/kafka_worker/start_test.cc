@@ -95,10 +95,14 @@ TEST_F(RecoverTest, AWaitingBatchIsDrainedOnceAndInOrder) {
   drain_->DrainRing(0);
   const BatchId waiting = topics_->Get(0).waiting.at(0);
   drain_->DrainWaiting(MakeKnown(1), 0);
-  const shm::CommitWord commit = memory_->pool.descriptor(waiting).commit;
-  shm::Store(memory_->pool.writable(waiting).commit, {commit.bytes / 2, 2});  // only two are seen at first
+  shm::BatchDescriptor& batch = memory_->pool.writable(waiting);
+  const shm::CommitWord commit = batch.commit;
+  const shm::BatchEnd end = batch.end[0];
+  shm::Store(batch.commit, {commit.bytes / 2, 2});  // only two are seen at first
+  shm::Store(batch.end[0].position, end.position / 2);
   drain_->DrainWaiting(MakeKnown(0), 0);
-  shm::Store(memory_->pool.writable(waiting).commit, commit);
+  shm::Store(batch.commit, commit);
+  shm::Store(batch.end[0].position, end.position);
   SetWord(waiting, shm::BatchState::kOpen, 0, 0);
   Restart();
   EXPECT_EQ(memory_->pool.descriptor(waiting).word.first, 2u);

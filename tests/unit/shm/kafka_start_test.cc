@@ -38,6 +38,8 @@ class KafkaStartTest : public ::testing::Test {
       } whole{};
       whole.record.size = sizeof(whole);
       whole.record.position = position;
+      whole.message.topic_row = topic;
+      whole.record.crc = RecordCrc(std::as_bytes(std::span(&whole, 1)));
       Put(batch, std::as_bytes(std::span(&whole, 1)), EndOf(position));
     }
     return batch;
@@ -201,12 +203,77 @@ TEST_F(KafkaStartTest, ALongWaitingBatchIsWalked) {
     header.position = i * 96;
     std::vector<std::byte> bytes(header.size);
     std::memcpy(bytes.data(), &header, sizeof(header));
+    header.crc = RecordCrc(bytes);
+    std::memcpy(bytes.data(), &header, sizeof(header));
     const ByteSpan pieces[] = {bytes};
     pool_.Stage(waiting, pieces);
     pool_.Commit(waiting, bytes.size(), {header.position + 96, 0, 0, 0});
   }
   AddBatch(0, 700 * 96);
   EXPECT_EQ(PlannedFirst(waiting), 700u);
+}
+
+class DamagedWaitingTest : public KafkaStartTest {
+ protected:
+  // A wild write into the header of one of the batch's three records.
+  void Damage(uint64_t record, auto change) {
+    std::byte* const at = kafka_->WritableBytes(RegionKind::kPool, 0).data() + waiting_ * kBlockSize + record * kRecordOverhead;
+    RecordHeader header;
+    std::memcpy(&header, at, sizeof(header));
+    change(header);
+    std::memcpy(at, &header, sizeof(header));
+  }
+
+  WaitingPlace Next(uint32_t index) const {
+    WaitingPlace place{};
+    while (place.index < index) place = NextWaiting(pool_, waiting_, place);
+    return NextWaiting(pool_, waiting_, place);
+  }
+
+  const BatchId waiting_ = AddWaiting(0, {320, 640, 960});
+};
+
+// The records behind it are still found, and a position that lies does not make it routed.
+TEST_F(DamagedWaitingTest, APositionSaysNothing) {
+  Damage(0, [](RecordHeader& header) { header.position = 0; });
+  AddBatch(0, 300);
+  EXPECT_EQ(PlannedFirst(waiting_), 0u);
+  consumer_.cell.position = EndOf(0);
+  EXPECT_EQ(PlannedFirst(waiting_), 1u);
+  AddBatch(0, EndOf(640));
+  EXPECT_EQ(PlannedFirst(waiting_), 2u);
+}
+
+// Nobody knows where the records behind it are: they go together, and one commit of the cell says so.
+TEST_F(DamagedWaitingTest, ASizeTakesTheRestAlong) {
+  for (const uint32_t size : {0u, 31u, 1u << 20, UINT32_MAX}) {
+    Damage(1, [size](RecordHeader& header) { header.size = size; });
+    EXPECT_EQ(Next(0).index, 1u);
+    const WaitingPlace rest = Next(1);
+    EXPECT_EQ(rest.index, 3u) << size;
+    EXPECT_EQ(rest.offset, 3 * kRecordOverhead);
+    EXPECT_EQ(rest.position, EndOf(960));
+  }
+  AddBatch(0, EndOf(320));
+  EXPECT_EQ(PlannedFirst(waiting_), 1u);
+  consumer_.cell.position = EndOf(960);
+  EXPECT_EQ(PlannedFirst(waiting_), 3u);
+}
+
+TEST_F(DamagedWaitingTest, APositionOutOfOrderTakesTheRestAlong) {
+  for (const uint64_t position : {uint64_t{0}, EndOf(960), UINT64_MAX}) {
+    Damage(1, [position](RecordHeader& header) { header.position = position; });
+    EXPECT_EQ(Next(1).index, 3u) << position;
+  }
+}
+
+// It was routed before the wild write came.
+TEST_F(DamagedWaitingTest, WhatIsBehindInTheBatchPassesItToo) {
+  Damage(1, [](RecordHeader& header) { header.received_boottime_ns = -1; });
+  AddBatch(0, EndOf(640));
+  EXPECT_EQ(PlannedFirst(waiting_), 1u);
+  AddBatch(0, EndOf(960));
+  EXPECT_EQ(PlannedFirst(waiting_), 3u);
 }
 
 }  // namespace

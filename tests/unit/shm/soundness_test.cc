@@ -54,7 +54,6 @@ class SoundnessTest : public ::testing::Test {
     const uint64_t second = AlignRecord(header.size);
     Put(id, ring.first(header.size), second);
     Put(id, ring.subspan(second, header.size), 2 * second);
-    waiting_ = id;
     return pool_.writable(id);
   }
 
@@ -78,7 +77,6 @@ class SoundnessTest : public ::testing::Test {
   std::unique_ptr<Segment> kafka_;
   Pool pool_;
   uint64_t end_ = 0;
-  BatchId waiting_ = 0;
 
  private:
   void Put(BatchId batch, ByteSpan bytes, uint64_t position) {
@@ -205,39 +203,6 @@ TEST_F(SoundnessTest, ChainsAreNobodyElses) {
   ExpectUnsound("batch 0: block 1");
   chains()[0] = 1'000'000;
   ExpectUnsound("batch 0: block 1");
-}
-
-TEST_F(SoundnessTest, WaitingRecords) {
-  BatchDescriptor& batch = AddWaiting();
-  ExpectSound();
-  auto* const block = kafka_->WritableBytes(RegionKind::kPool, 0).data() + size_t{waiting_} * kBlockSize;
-  RecordHeader header;
-  std::memcpy(&header, block, sizeof(header));
-  const RecordHeader good = header;
-  const auto set = [&](auto change) {
-    header = good;
-    change();
-    std::memcpy(block, &header, sizeof(header));
-  };
-  set([&] { header.size = 1 << 20; });
-  ExpectUnsound("record 0: 1048576 bytes");
-  set([&] { header.size = 31; });
-  ExpectUnsound("record 0");
-  set([&] { header.size = good.size - 1; });
-  ExpectUnsound("contradicts itself");
-  set([&] { header.position = end_; });
-  ExpectUnsound("at ring position");
-  set([&] { header.position = good.position + kRecordAlign; });
-  ExpectUnsound("record 1");
-  set([] {});
-  const uint64_t bytes = batch.commit.bytes;
-  batch.commit.bytes = (bytes + 1) & UINT32_MAX;
-  ExpectUnsound("1 bytes behind its records");
-  batch.commit.bytes = (bytes - 10) & UINT32_MAX;
-  ExpectUnsound("record 1");
-  batch.commit.bytes = bytes & UINT32_MAX;
-  batch.end[0].position = end_;
-  ExpectUnsound("its last record at");
 }
 
 }  // namespace
