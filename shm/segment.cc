@@ -246,9 +246,21 @@ struct Segment::Maps {
   };
   std::map<std::pair<RegionKind, uint32_t>, Region> regions;
 
+  // Each region unmaps itself, and here only what lies between them: what was given back once may be
+  // somebody else's by now, a heap's or a stack's.
   ~Maps() {
-    regions.clear();
-    if (reserved != nullptr) ::munmap(reserved, reserved_size);
+    if (reserved == nullptr) return;
+    const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+    std::map<std::byte*, uint64_t> mapped;
+    for (const auto& entry : regions) {
+      mapped.emplace(static_cast<std::byte*>(entry.second.map.get_address()), AlignUp(entry.second.size, page));
+    }
+    std::byte* from = reserved;
+    for (const auto& [begin, size] : mapped) {
+      ::munmap(from, static_cast<size_t>(begin - from));
+      from = begin + size;
+    }
+    ::munmap(from, static_cast<size_t>(reserved + reserved_size - from));
   }
 };
 
