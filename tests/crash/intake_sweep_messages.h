@@ -30,6 +30,11 @@ inline Sent Good(size_t socket, int number, const std::string& topic, size_t pad
 
 inline Sent Bad(const ClientMessage& message, Reject fate) { return {message.Bytes(), "", "", fate}; }
 
+// What the kernel keeps beside a datagram, at most.
+inline constexpr size_t kDatagramOverhead = 512;
+
+inline Sent Filling(size_t size) { return {std::string(size, 'f'), "", "", Reject::kTooLong}; }
+
 // A life's messages: two sockets, good ones between bad ones, new topics in between.
 inline std::vector<Sent> ComposeFor(size_t socket, int from, int count) {
   static const std::vector<Sent> kBad = {

@@ -127,6 +127,7 @@ class World {
         if (::send(client.get(), message.bytes.data(), message.bytes.size(), MSG_DONTWAIT) < 0) Die("send");
       }
     }
+    SendTooMany();
   }
 
   // In a child: one life of the intake, from its start to its end.
@@ -226,6 +227,21 @@ class World {
   }
 
  private:
+  // The first socket takes one message that fills it, and refuses the next, which must not arrive then.
+  void SendTooMany() {
+    const size_t socket = sent_.size() - kSocketsOfLife;
+    const int client = clients_[clients_.size() - kSocketsOfLife].get();
+    const int least = 0;
+    if (::setsockopt(client, SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)) != 0) Die("SO_SNDBUF");
+    int room = 0;
+    socklen_t size = sizeof(room);
+    if (::getsockopt(client, SOL_SOCKET, SO_SNDBUF, &room, &size) != 0) Die("SO_SNDBUF");
+    const Sent& last = sent_[socket].emplace_back(Filling(static_cast<size_t>(room) - kDatagramOverhead));
+    if (::send(client, last.bytes.data(), last.bytes.size(), MSG_DONTWAIT) < 0) Die("send");
+    const Sent refused = Good(socket, static_cast<int>(sent_[socket].size()), "t0");
+    if (::send(client, refused.bytes.data(), refused.bytes.size(), MSG_DONTWAIT) >= 0 || errno != EAGAIN) Die("not EAGAIN");
+  }
+
   void TakeSnapshot() {
     for (const RegionKind kind : {RegionKind::kIntakeBooks, RegionKind::kReceive, RegionKind::kProducer,
                                   RegionKind::kRing, RegionKind::kWorkerPage}) {

@@ -39,6 +39,7 @@ def restarts(cluster, scale):
             dory.start()
         time.sleep(0.5)
         sent = senders.stop()
+        check(senders.total("refused") > 0, "no send was refused while nobody was there")
         return "%d by TERM, %d by KILL; %s" % (ways.count("TERM"), ways.count("KILL"),
                                                settle_accounts(cluster, dory, senders, sent))
 

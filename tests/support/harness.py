@@ -203,12 +203,21 @@ class Senders:
         return self.sent()
 
     def sent(self):
+        return self.total("sent_any", "sent_key")
+
+    def total(self, *names):
+        """The sum of these counts over the senders' reports."""
         total = 0
         for report in self.reports:
             with open(report) as f:
                 counts = json.load(f)
-                total += counts["sent_any"] + counts["sent_key"]
+                total += sum(counts[name] for name in names)
         return total
+
+    def refusals(self):
+        """A refused message is sent again as it is, so one that had arrived is found doubled."""
+        return "sends refused: %d by EAGAIN, %d by ECONNREFUSED or ENOENT" % (
+            self.total("again"), self.total("refused"))
 
     def kill(self):
         for process in self.processes:

@@ -3,7 +3,7 @@
 //
 // A message whose send() failed was not accepted: it is tried again, the same one, until it is, over
 // any number of restarts of the daemon. So a report of N means the numbers 0 … N − 1, each accepted
-// exactly once.
+// exactly once; had a refused one arrived, it would be there twice.
 //
 // Order: message i is of kind i mod 2 (both kinds) or of the one asked for; the sequence of its kind
 //        chooses its key (sequence mod keys) and its topic (sequence [/ keys] mod topics).
@@ -183,6 +183,7 @@ class Sender {
       const dory_code code =
           dory_client_send(client_, message.data(), message.size(), DORY_DONT_WAIT);
       if (code == DORY_WOULD_BLOCK) {
+        ++again_;
         if (WaitForRoom(message)) return DORY_OK;
       } else if (code == DORY_NOT_RUNNING) {
         ++refused_;
@@ -228,6 +229,7 @@ class Sender {
         {"sender", options_.sender},
         {"sent_any", source_.accepted(Kind::kAny)},
         {"sent_key", source_.accepted(Kind::kKey)},
+        {"again", again_},
         {"refused", refused_},
         {"blocked_ms", to_ms(blocked_)},
         {"elapsed_ms", to_ms(Clock::now() - started_)},
@@ -254,7 +256,8 @@ class Sender {
   dory_client* client_ = nullptr;
   Clock::time_point started_;
   Clock::duration blocked_{};
-  uint64_t refused_ = 0;
+  uint64_t again_ = 0;    // EAGAIN
+  uint64_t refused_ = 0;  // nobody there: ECONNREFUSED, ENOENT
   bool limited_ = false;
 };
 
