@@ -161,10 +161,12 @@ def storm(cluster, seconds, rate, every_step):
         check(sum(kills.values()) >= seconds * LEAST_KILLS_A_SECOND, "too few kills: %s" % kills)
         check(senders.total("again") > 0, "no send was ever refused")
         return ("sent %d, received %d, delivered %d, arrived %d, lost %d, doubled %d, disorder %d; "
-                "possible duplicates %d; %s; kills: intake %d, kafka %d; last steps: %s" % (
+                "possible duplicates %d; %s; "
+                "kills: intake %d, kafka %d; last steps: %s" % (
                     sent, books["received"], books["delivered"], verdict["arrived"],
                     verdict["lost"], verdict["doubled"], verdict["disorder"],
-                    books["possible_duplicates"], senders.refusals(), kills["dory-intake"], kills["dory-kafka"],
+                    books["possible_duplicates"], senders.refusals(),
+                    kills["dory-intake"], kills["dory-kafka"],
                     ", ".join("%s %d" % item for item in sorted(steps.items()))))
 
 
