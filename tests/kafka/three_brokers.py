@@ -66,7 +66,8 @@ def settle_accounts(cluster, dory, senders, sent):
     check(books["delivered"] == verdict["arrived"], "arrived %d: %s" % (verdict["arrived"], books))
     counted = dory.count_buffer("--live")
     check(counted == 0, "%d messages are counted as buffered" % counted)
-    return "sent %d, received %d, delivered %d, arrived %d, lost %d, doubled %d, disorder %d; %s" % (
+    return ("sent %d, received %d, delivered %d, arrived %d, lost %d, doubled %d, disorder %d; "
+            "%s") % (
         sent, books["received"], books["delivered"], verdict["arrived"], verdict["lost"],
         verdict["doubled"], verdict["disorder"], senders.refusals())
 
