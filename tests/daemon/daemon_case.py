@@ -18,7 +18,8 @@ import time
 import unittest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BIN = os.environ.get("DORY_BIN", os.path.join(TOP, "build", "bin"))
+BIN = os.path.join(TOP, os.environ.get("DORY_BIN", "build/bin"))
+SUPPORT = os.path.join(TOP, "build", "bin")     # the stand-in is of the release build
 SEGMENT_DIR = "/dev/shm"
 WAIT_S = 60
 PR_SET_CHILD_SUBREAPER = 36
@@ -101,7 +102,7 @@ class StandIn:
     def __init__(self, folder, brokers=1):
         self.port_file = os.path.join(folder, "brokers")
         self.process = subprocess.Popen(
-            [os.path.join(BIN, "kafka_stand_in"), "--brokers", str(brokers), "--port-file",
+            [os.path.join(SUPPORT, "kafka_stand_in"), "--brokers", str(brokers), "--port-file",
              self.port_file, "--topic", "t:4"],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         self.brokers = wait_for("the stand-in for Kafka", lambda: read_file(self.port_file).strip())
