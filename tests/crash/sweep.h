@@ -40,6 +40,8 @@ namespace dory::crash {
 
 struct Tally {
   unsigned long trials = 0;
+  unsigned long passages = 0;  // of a sweep: trials whose first kill took place at one of its own
+  unsigned long pairs = 0;     // and those with a second kill
   unsigned long failed = 0;
   char first_failure[240] = "";
 };
@@ -145,11 +147,13 @@ class Sweep {
       kills.push_back(first);
       const Trial<World> trial = RunTrial(kills);
       if (!trial.all_killed()) return;
+      ++tally_.passages;
       const unsigned long limit = trial.recovered_at() + kStepsBehindRecovery;
       for (unsigned long second = 1; second <= limit && !Stopped(); ++second) {
         kills.resize(before + 1);
         kills.push_back(second);
         if (!RunTrial(kills).all_killed()) break;
+        ++tally_.pairs;
       }
     }
   }

@@ -77,19 +77,23 @@ std::pair<size_t, size_t> CountPoints(const std::vector<std::string>& folders) {
 }  // namespace
 
 int SweepScenarios(const std::vector<Job>& jobs, RunJob run, const std::vector<std::string>& folders) {
-  unsigned long trials = 0;
-  unsigned long failed = 0;
+  Tally all;
   const std::vector<Tally> tallies = SweepAll(jobs, run);
   for (size_t i = 0; i < jobs.size(); ++i) {
     std::printf("%-38s %6lu trials, %lu failed %s\n", jobs[i].name.c_str(), tallies[i].trials, tallies[i].failed,
                 tallies[i].first_failure);
-    trials += tallies[i].trials;
-    failed += tallies[i].failed;
+    all.trials += tallies[i].trials;
+    all.passages += tallies[i].passages;
+    all.pairs += tallies[i].pairs;
+    all.failed += tallies[i].failed;
   }
   const auto [points, missed] = CountPoints(folders);
-  if (points > 0) std::printf("%zu crash points, %zu never passed\n", points, missed);
-  std::printf("%lu passed, %lu failed\n", trials - std::min(trials, failed), failed + missed);
-  return failed + missed > 0 ? 1 : 0;
+  if (points > 0) {
+    std::printf("%zu crash points, %zu never passed; killed at %lu passages, and then once more in %lu pairs\n", points,
+                missed, all.passages, all.pairs);
+  }
+  std::printf("%lu passed, %lu failed\n", all.trials - std::min(all.trials, all.failed), all.failed + missed);
+  return all.failed + missed > 0 ? 1 : 0;
 }
 
 int SweepMutants(const std::vector<Job>& jobs, RunJob run) {
