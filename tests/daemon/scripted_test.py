@@ -40,11 +40,14 @@ class Scripted(DaemonCase):
         self.assertEqual(self.broker.complaints, [])
 
     def send_to(self, partition, *values):
+        self.send_messages(encode_keyed("t", partition, value) for value in values)
+
+    def send_messages(self, messages):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
             client.connect(self.input)
             client.settimeout(WAIT_S)
-            for value in values:
-                client.send(encode_keyed("t", partition, value))
+            for message in messages:
+                client.send(message)
                 self.sent += 1
 
     def send_batch(self, partition, name="m"):
