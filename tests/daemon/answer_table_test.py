@@ -23,14 +23,14 @@ TOO_LARGE = {10, 18}                    # MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LAR
 # CORRUPT_MESSAGE, INVALID_REQUIRED_ACKS, INVALID_TIMESTAMP, UNSUPPORTED_FOR_MESSAGE_FORMAT,
 # POLICY_VIOLATION, INVALID_RECORD
 REFUSED = {2, 21, 32, 43, 44, 87}
-# Under another sequence, epoch or id, since it is known that nothing was written: OUT_OF_ORDER_SEQUENCE_
-# NUMBER, INVALID_PRODUCER_EPOCH, UNKNOWN_PRODUCER_ID, PRODUCER_FENCED
+# Under another sequence, epoch or id, where it is known that nothing was written:
+# OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, UNKNOWN_PRODUCER_ID, PRODUCER_FENCED
 ANEW = {45, 47, 59, 90}
-# The same again: what may have been appended, what is retriable by Kafka's own list, what an operator
-# has to mend (authorization), UNSUPPORTED_VERSION, and what nobody knows.
+# The same again: what may have been appended, what is retriable by Kafka's own list, what an
+# operator has to mend (authorization), UNSUPPORTED_VERSION, and what nobody knows.
 SAME_AGAIN = {
-    -1, 3, 5, 6, 7, 9, 13, 14, 15, 16, 19, 20, 29, 31, 33, 34, 35, 41, 51, 56, 58, 70, 71, 72, 74, 75,
-    78, 80, 83, 84, 88, 89, 100, 103, 106, 122, 123, 133, 4711}
+    -1, 3, 5, 6, 7, 9, 13, 14, 15, 16, 19, 20, 29, 31, 33, 34, 35, 41, 51, 56, 58, 70, 71, 72, 74,
+    75, 78, 80, 83, 84, 88, 89, 100, 103, 106, 122, 123, 133, 4711}
 
 
 def after_first_attempt(code, size):
@@ -45,7 +45,7 @@ def after_first_attempt(code, size):
 
 
 def after_resend(code):
-    """Of what was appended when nobody knew. What asserts that nothing was written now says nothing of
+    """Of what was appended when nobody knew. An answer that nothing was written now says nothing of
     that: the messages are sent anew, and counted as possible duplicates."""
     if code in SETTLED | SAME_AGAIN:
         return 1, None, 0
