@@ -112,6 +112,9 @@ $(BIN)/intake_sweep $(BIN)/intake_replay: $(BIN)/%: $(OBJ)/tests/crash/%.o $(OBJ
                                    $(INTAKE_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS))
 $(BIN)/kafka_sweep $(BIN)/kafka_replay: $(BIN)/%: $(OBJ)/tests/crash/%.o $(OBJ)/tests/crash/sweep_jobs.o \
                     $(OBJ)/tests/crash/machine.o $(OBJ)/tests/crash/store_log.o $(KAFKA_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
+$(BIN)/store_steps: $(patsubst %,$(OBJ)/tests/crash/%.o,store_steps stepper stepped_life store_witness store_log \
+                                                       sweep_jobs machine) \
+                    $(INTAKE_OBJECTS) $(KAFKA_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
 $(BENCH_PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/bench/%.o $(CLIENT_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
 $(BIN)/codec_cost: $(OBJ)/kafka_worker/compressor.o $(OBJ)/kafka_worker/chunks.o
 $(BIN)/acknowledging_broker: $(call objects_of,kafka_worker/protocol)

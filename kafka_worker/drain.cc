@@ -238,6 +238,7 @@ PassResult Drain::DrainRing(int64_t now_ms) {
   if (result.moved && !stores_late) {
     memory_.Mark(shm::Step::kC5, position_);
     DORY_CRASH_POINT("C5.before");
+    if (DORY_IS_MUTANT("C5 beside the seam")) memory_.consumer->head = position_;
     shm::Store(memory_.consumer->head, position_);
     DORY_CRASH_POINT("C5.head");
   }

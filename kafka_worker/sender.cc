@@ -241,6 +241,7 @@ bool Sender::PrepareFirstSend(Topic& topic, Partition& partition, int32_t number
   DORY_CRASH_POINT("C6.fixed");
   memory_.Mark(shm::Step::kC7, id);
   const BatchState sent = DORY_IS_MUTANT("SENT after the write") ? BatchState::kOpen : BatchState::kSent;
+  if (DORY_IS_MUTANT("C7 beside the seam")) batch.word = shm::MakeBatchWord(sent, batch.word.first, count);
   shm::Store(batch.word, shm::MakeBatchWord(sent, batch.word.first, count));
   DORY_CRASH_POINT("C7.sent");
   return true;

@@ -27,12 +27,14 @@ StoreLog::StoreLog() {
                               MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) Die("mmap");
   shared_ = static_cast<Shared*>(memory);
+  Clear();
 }
 
 StoreLog::~StoreLog() { ::munmap(shared_, sizeof(Shared)); }
 
 void StoreLog::Clear() {
   shared_->count = 0;
+  shared_->foreign = shm::RegionKind::kCount;
   shared_->used = 0;
   shared_->mark = 0;
 }
@@ -60,7 +62,7 @@ const StoreLog::Watched* StoreLog::Find(const void* address) const {
 void StoreLog::Before(void* to, const void* from, size_t size) {
   const Watched* const watched = current->Find(to);
   if (watched == nullptr || size == 0) return;  // private memory
-  current->Append(*watched, to, to, from, size);
+  current->Append(*watched, to, to, from, size, false);
   if (watched->guarded) Allow(to, size, PROT_READ | PROT_WRITE);
 }
 
@@ -81,25 +83,29 @@ void StoreLog::BeginForeign(shm::RegionKind region) {
   if (watched == nullptr) return;
   before_foreign_.assign(watched->bytes.begin(), watched->bytes.end());
   if (watched->guarded) Allow(watched->bytes.data(), watched->bytes.size(), PROT_READ | PROT_WRITE);
+  shared_->foreign = region;
 }
 
 void StoreLog::EndForeign(shm::RegionKind region) {
   const Watched* const watched = FindRegion(region);
   if (watched == nullptr) return;
   const std::span<std::byte> bytes = watched->bytes;
-  Append(*watched, bytes.data(), before_foreign_.data(), bytes.data(), bytes.size());
+  shared_->foreign = shm::RegionKind::kCount;
+  Append(*watched, bytes.data(), before_foreign_.data(), bytes.data(), bytes.size(), true);
   if (watched->guarded) Allow(bytes.data(), bytes.size(), PROT_READ);
 }
 
-void StoreLog::Append(const Watched& watched, const void* at, const void* old, const void* now, size_t size) {
-  if (shared_->count == kEntryRoom || shared_->used + 2 * size > kByteRoom) Die("the log of stores is full");
+void StoreLog::Append(const Watched& watched, const void* at, const void* old, const void* now, size_t size,
+                      bool is_foreign) {
+  const size_t index = shared_->count;
+  if (index == kEntryRoom || shared_->used + 2 * size > kByteRoom) Die("the log of stores is full");
   const auto offset = static_cast<uint32_t>(static_cast<const std::byte*>(at) - watched.bytes.data());
-  shared_->entries[shared_->count] = {watched.region, offset, static_cast<uint32_t>(size),
-                                      static_cast<uint32_t>(shared_->used), shared_->mark};
+  shared_->entries[index] = {watched.region, offset, static_cast<uint32_t>(size),
+                             static_cast<uint32_t>(shared_->used), shared_->mark, is_foreign};
   std::memcpy(shared_->bytes + shared_->used, old, size);
   std::memcpy(shared_->bytes + shared_->used + size, now, size);
   shared_->used += 2 * size;
-  ++shared_->count;
+  shared_->count = index + 1;
 }
 
 bool StoreLog::Undo(size_t index, std::span<std::byte> region) const {
