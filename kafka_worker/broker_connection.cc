@@ -19,6 +19,7 @@ namespace {
 using protocol::Api;
 
 constexpr size_t kReadSize = 256 * 1024;
+constexpr size_t kKeptInputBytes = 1 << 20;
 constexpr size_t kFrameSizeBytes = protocol::kFrameSizeBytes;
 
 struct AddressList {
@@ -74,6 +75,7 @@ void BrokerConnection::Connect(int64_t now_ms) {
 }
 
 Status BrokerConnection::StartConnecting() {
+  ForgetLargeAnswer();  // not while it went down: who reads the answer may be the one who closed it
   Result<int> fd = ConnectTo(address_, failures_);
   if (!fd.ok()) return fd.status();
   fd_ = fd.value();
@@ -223,7 +225,7 @@ bool BrokerConnection::TakeAnswers() {
     }
     const size_t whole = kFrameSizeBytes + static_cast<size_t>(size);
     if (input_used_ - at < whole) {
-      if (input_.size() - at < whole) input_.resize(at + whole);
+      input_.reserve(at + whole + kReadSize);  // memory is taken as bytes come
       break;
     }
     if (!TakeAnswer({input_.data() + at + kFrameSizeBytes, static_cast<size_t>(size)})) return false;
@@ -232,7 +234,14 @@ bool BrokerConnection::TakeAnswers() {
   std::copy(input_.begin() + static_cast<ptrdiff_t>(at), input_.begin() + static_cast<ptrdiff_t>(input_used_),
             input_.begin());
   input_used_ -= at;
+  if (input_used_ < kReadSize) ForgetLargeAnswer();
   return true;
+}
+
+void BrokerConnection::ForgetLargeAnswer() {
+  if (input_.capacity() <= kKeptInputBytes) return;
+  input_.resize(input_used_);
+  input_.shrink_to_fit();
 }
 
 bool BrokerConnection::TakeAnswer(ByteSpan frame) {

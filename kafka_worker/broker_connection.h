@@ -33,7 +33,8 @@ namespace dory::kafka {
 inline constexpr int64_t kDeadlineGraceMs = 5000;
 inline constexpr int64_t kConnectTimeoutMs = 10'000;
 inline constexpr size_t kMaxExchanges = 5;  // on their way, a connection
-inline constexpr size_t kMaxAnswerBytes = 256u << 20;
+// Metadata of 200,000 partitions; the memory that a broken or hostile broker can make us take.
+inline constexpr size_t kMaxAnswerBytes = 16u << 20;
 
 struct ConnectionSettings {
   std::string client_id;
@@ -114,6 +115,7 @@ class BrokerConnection {
   void Read();
   bool TakeAnswers();
   bool TakeAnswer(ByteSpan frame);
+  void ForgetLargeAnswer();
   void BeginFront();
   void OnDeadline();
   void OnHoldEnd();

@@ -192,8 +192,10 @@ class Connection:
             answer = self.broker.answer(self, *request)
             if answer is None:
                 break
+            api = struct.unpack(">h", request[0][:2])[0]
             try:
-                self.socket.sendall(struct.pack(">i", len(answer)) + answer)
+                for piece in self.broker.mangle(api, struct.pack(">i", len(answer)) + answer):
+                    self.socket.sendall(piece)
             except OSError:
                 break
         self.close()
@@ -218,6 +220,9 @@ class ScriptedBroker:
         self.complaints = []
         self.offered_init_producer_id = 1
         self.throttle_ms = 0                # told with every Produce answer
+        # By api, what becomes of its next answers, frame by frame: a function that gives the pieces
+        # to send instead, or None.
+        self.mangles = collections.defaultdict(collections.deque)
         self.scripts = collections.defaultdict(collections.deque)
         self.producers = {}                 # (topic, partition, producer id) -> ProducerState
         self.next_producer_id = 7000
@@ -263,6 +268,11 @@ class ScriptedBroker:
         """For the next batches of that partition; behind them it is as Kafka is."""
         with self.lock:
             self.scripts[topic, partition].extend(steps)
+
+    def mangle(self, api, frame):
+        with self.lock:
+            mangle = self.mangles[api].popleft() if self.mangles[api] else None
+        return mangle(frame) if mangle else [frame]
 
     def forget_producers(self):
         with self.lock:

@@ -1,0 +1,116 @@
+"""A broker whose answers are none: cut short, too long, of another request, twice, without an end.
+Only the connection suffers: nothing is lost or doubled, no worker dies, no memory is taken.
+"""
+
+import random
+import struct
+
+from daemon_case import wait_for
+from scripted_test import Scripted
+from support.scripted_broker import API_VERSIONS, INIT_PRODUCER_ID, METADATA, PRODUCE
+
+MEMORY_KB = 40 << 10
+SIZE = 4        # bytes of a frame before its answer
+
+
+def with_size(size, answer):
+    return [struct.pack(">i", size) + answer]
+
+
+def cut_short(frame):
+    return with_size(len(frame) - SIZE - 3, frame[SIZE:-3])
+
+
+def too_long(frame):
+    return with_size(len(frame) - SIZE + 3, frame[SIZE:] + b"\0\0\0")
+
+
+def of_another_request(frame):
+    number = struct.unpack(">i", frame[SIZE:2 * SIZE])[0]
+    return [frame[:SIZE] + struct.pack(">i", number + 1) + frame[2 * SIZE:]]
+
+
+def noise(frame):
+    return [frame[:2 * SIZE] + random.randbytes(len(frame) - 2 * SIZE)]
+
+
+def twice(frame):
+    return [frame, frame]
+
+
+def of_negative_size(frame):
+    return with_size(-len(frame), frame[SIZE:])
+
+
+def of_two_bytes(_frame):
+    return with_size(2, b"\0\0")
+
+
+def of_100_megabytes(frame):
+    return with_size(100_000_000, frame[SIZE:])
+
+
+def without_an_end(frame):
+    """As large as one may be."""
+    yield struct.pack(">i", 16 << 20) + frame[SIZE:]
+    while True:
+        yield b"x" * 65536
+
+
+def byte_by_byte(frame):
+    """No fault at all."""
+    return [frame[i:i + 1] for i in range(len(frame))]
+
+
+MANGLES = [cut_short, too_long, of_another_request, noise, twice, of_negative_size, of_two_bytes,
+           of_100_megabytes, without_an_end, byte_by_byte]
+
+
+class HostileAnswers(Scripted):
+    def pid(self):
+        return self.worker("kafka-0")["pid"]
+
+    def memory_kb(self, name):
+        with open("/proc/%d/status" % self.pid(), encoding="ascii") as file:
+            return int(next(line for line in file if line.startswith(name)).split()[1])
+
+    def forget_peak(self):
+        with open("/proc/%d/clear_refs" % self.pid(), "w", encoding="ascii") as file:
+            file.write("5")
+
+    def test_only_the_connection_suffers(self):
+        broker = self.run_against(2)
+        # Each connection that a Produce ends asks for the rest anew; one in two is spared, since
+        # back-offs grow by failures in a row.
+        for api in (PRODUCE, METADATA, API_VERSIONS):
+            for mangle in random.sample(MANGLES, len(MANGLES)):
+                broker.mangles[api].extend([mangle, None])
+        values = self.send_batch(0, "first")
+        self.wait_settled()
+        worker = self.pid()
+        before = self.memory_kb("VmRSS")
+        self.forget_peak()
+
+        def look():
+            if any(broker.mangles[api] for api in (PRODUCE, METADATA, API_VERSIONS)):
+                if not broker.mangles[PRODUCE]:     # so that the others are asked for once more
+                    broker.mangles[PRODUCE].append(cut_short)
+                values.extend(self.send_batch(0, "%d." % len(values)))
+                self.wait_settled()
+                return False
+            return True
+        wait_for("all is played", look)
+        books = self.wait_settled()
+        self.assertEqual(self.log_of(0), values)
+        self.assertEqual(books["possible_duplicates"], 0)
+        self.assertEqual(self.pid(), worker)
+        self.assertLess(self.memory_kb("VmHWM"), before + MEMORY_KB)
+
+    def test_a_producer_id_is_got_nevertheless(self):
+        broker = self.run_against(1)
+        broker.mangles[INIT_PRODUCER_ID].extend(
+            mangle for mangle in MANGLES if mangle not in (twice, byte_by_byte))
+        values = self.send_batch(0)
+        self.wait_settled()
+        self.assertEqual(self.log_of(0), values)
+        self.assertEqual(len(broker.mangles[INIT_PRODUCER_ID]), 0)
