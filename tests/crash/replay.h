@@ -1,4 +1,5 @@
-// A start after each single store of a life, and after each single store of that start.
+// A start after each single store of a life, and after each single store of that start; and from the middle
+// of each store that takes many instructions, of either.
 //
 // A Recorder is a sweep's World whose lives write a StoreLog, and besides:
 //
@@ -15,7 +16,9 @@
 
 #include <sys/time.h>
 
+#include <algorithm>
 #include <csignal>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,6 +39,11 @@ class Replay {
     }
     for (store_ = 0; store_ < log.size() && tally_.failed == 0; ++store_) {
       if (store_ == 0 || recorder_.EndsStep(log[store_ - 1])) TryStart();
+      if (IsTorn(log[store_])) {
+        start_store_ = 0;
+        recorder_.Remember();
+        TryTorn(log, store_);
+      }
       log.Redo(store_, recorder_.BytesOf(log[store_].region));
     }
   }
@@ -56,12 +64,30 @@ class Replay {
     start_store_ = start_.size();
     while (start_store_ > 0 && tally_.failed == 0) {
       Undo(start_, --start_store_);
+      if (IsTorn(start_[start_store_])) TryTorn(start_, start_store_);
       if (start_store_ == 0) return;
       if (!recorder_.EndsStep(start_[start_store_ - 1])) continue;
       Fail(recorder_.Inspect());
       Start(&again_);
-      for (size_t i = again_.size(); i-- > 0;) Undo(again_, i);
+      UndoAll(again_);
     }
+  }
+
+  // By a kill of this worker.
+  bool IsTorn(const StoreEntry& store) const {
+    const std::span<const shm::RegionKind> own = recorder_.StartWrites();
+    return MayTear(store) && std::find(own.begin(), own.end(), store.region) != own.end();
+  }
+
+  // A start from where half of that store's bytes are there; then all is as it was.
+  void TryTorn(const StoreLog& log, size_t store) {
+    const StoreEntry& entry = log[store];
+    const std::span<std::byte> bytes = recorder_.BytesOf(entry.region).subspan(entry.offset, entry.size);
+    std::copy_n(log.NewBytes(store).begin(), entry.size / 2, bytes.begin());
+    Fail(recorder_.Inspect());
+    Start(&again_);
+    UndoAll(again_);
+    std::copy_n(log.OldBytes(store).begin(), entry.size, bytes.begin());
   }
 
   void Start(StoreLog* log) {
@@ -77,6 +103,10 @@ class Replay {
 
   void Undo(const StoreLog& log, size_t store) {
     if (!log.Undo(store, recorder_.BytesOf(log[store].region))) Fail("a store of the start is not in the segment");
+  }
+
+  void UndoAll(const StoreLog& log) {
+    for (size_t i = log.size(); i-- > 0;) Undo(log, i);
   }
 
   static constexpr time_t kStartLimitS = 10;  // of processor time
