@@ -296,11 +296,13 @@ void BrokerConnection::GoDown(const Status& why, Answer::End front) {
   deadline_.Stop();
   hold_.Stop();
   held_ = false;
+  const bool was_idle = up() && exchanges_.empty();  // brokers close such a connection after a while
   state_ = State::kDown;
   input_used_ = 0;
   unwritten_ = 0;
   piece_ = 0;
-  not_before_ms_ = MonotonicMs() + ChooseDelayMs(kConnectionBackoff, ++failures_, random_());
+  if (!was_idle) ++failures_;
+  not_before_ms_ = MonotonicMs() + ChooseDelayMs(kConnectionBackoff, std::max(1u, failures_), random_());
   std::deque<Pending> cut;
   cut.swap(exchanges_);
   Answer answer{front, why, MonotonicMs() - front_since_ms_};

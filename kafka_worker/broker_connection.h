@@ -59,7 +59,8 @@ class BrokerConnection {
   bool HasRoom() const { return up() && exchanges_.size() < most_exchanges_ && !held_; }
   bool in_backoff(int64_t now_ms) const { return state_ == State::kDown && now_ms < not_before_ms_; }
   int64_t not_before_ms() const { return not_before_ms_; }
-  uint32_t failures() const { return failures_; }  // in a row; each makes the back-off longer
+  // In a row; each makes the back-off longer. That a connection was closed while idle is none.
+  uint32_t failures() const { return failures_; }
 
   // For the next of several addresses that stand for the same thing.
   void InheritFailures(uint32_t failures) { failures_ = failures; }

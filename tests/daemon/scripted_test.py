@@ -26,8 +26,9 @@ def encode_keyed(topic, partition, value):
 
 
 class Scripted(DaemonCase):
-    def run_against(self, partitions, options=OPTIONS, request_timeout="5s"):
+    def run_against(self, partitions, options=OPTIONS, request_timeout="5s", max_idle_s=None):
         self.broker = ScriptedBroker({"t": partitions})
+        self.broker.max_idle_s = max_idle_s
         self.addCleanup(self.broker.stop)
         self.broker.__enter__()
         self.write_config("%s\nrequest_timeout = %s" % (self.broker.address, request_timeout),
@@ -193,6 +194,18 @@ class Connections(Scripted):
         books = self.wait_settled()
         self.assertEqual([self.log_of(partition) for partition in range(3)], values)
         self.assertEqual(books["possible_duplicates"], 0)
+
+    def test_a_connection_that_is_closed_while_idle_is_no_failure(self):
+        broker = self.run_against(1, max_idle_s=0.2)
+        values = self.send_batch(0, "before")
+        self.wait_settled()
+        for _ in range(5):
+            wait_for("it is down", lambda: all(
+                b["state"] != "up" for b in self.status()["brokers"]))
+            values += self.send_batch(0, "after%d." % len(values))
+            self.wait_settled()
+        self.assertEqual(self.log_of(0), values)
+        self.assertNotIn("failure", self.log_text())
 
     def test_an_answer_that_never_comes_is_not_waited_for(self):
         gate = threading.Event()

@@ -171,6 +171,7 @@ class Connection:
             broker.spawn(work)
 
     def read(self):
+        self.socket.settimeout(self.broker.max_idle_s)
         stream = self.socket.makefile("rb")
         try:
             while True:
@@ -220,6 +221,7 @@ class ScriptedBroker:
         self.complaints = []
         self.offered_init_producer_id = 1
         self.throttle_ms = 0                # told with every Produce answer
+        self.max_idle_s = None              # of connections to come: they are closed then
         # By api, what becomes of its next answers, frame by frame: a function that gives the pieces
         # to send instead, or None.
         self.mangles = collections.defaultdict(collections.deque)
