@@ -162,14 +162,14 @@ Recorder* recording = nullptr;  // in this process: a job's, and the lives forke
 void RunJob(const Job& job, crash::Tally* tally) {
   Recorder recorder(kScenarios.at(job.scenario));
   recording = &recorder;
-  crash::ReplayLives(recorder, kKillEvery, tally);
+  crash::ReplayLives(recorder, kKillEvery * job.stride, tally);
 }
 
 // Those whose lives leave no file beside the segment.
-int RunScenarios() {
+int RunScenarios(unsigned long stride) {
   std::vector<Job> jobs;
   for (size_t i = 0; i < kScenarios.size(); ++i) {
-    if (!kScenarios[i].lives[0].dying) jobs.push_back({kScenarios[i].name, i, ""});
+    if (!kScenarios[i].lives[0].dying) jobs.push_back({kScenarios[i].name, i, "", stride});
   }
   return crash::SweepScenarios(jobs, RunJob, {});
 }
@@ -197,5 +197,5 @@ int main(int argc, char** argv) {
   const dory::Status status = dory::OpenLog("intake_replay", "stderr", dory::LogLevel::kError);
   if (!status.ok()) return 2;
   const bool mutants = argc > 1 && std::strcmp(argv[1], "--mutants") == 0;
-  return mutants ? dory::intake::RunMutants() : dory::intake::RunScenarios();
+  return mutants ? dory::intake::RunMutants() : dory::intake::RunScenarios(dory::crash::ReadStride(argc, argv));
 }

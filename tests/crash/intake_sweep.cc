@@ -29,12 +29,12 @@ using crash::Job;
 
 void RunJob(const Job& job, crash::Tally* tally) {
   World world(kScenarios[job.scenario]);
-  *tally = crash::Sweep<World>(world, !job.mutant.empty()).Run();
+  *tally = crash::Sweep<World>(world, !job.mutant.empty(), job.stride).Run();
 }
 
-int RunScenarios() {
+int RunScenarios(unsigned long stride) {
   std::vector<Job> jobs;
-  for (size_t i = kScenarios.size(); i-- > 0;) jobs.push_back({kScenarios[i].name, i, ""});  // the longest first
+  for (size_t i = kScenarios.size(); i-- > 0;) jobs.push_back({kScenarios[i].name, i, "", stride});  // the longest first
   return crash::SweepScenarios(jobs, RunJob, {"intake_worker"});
 }
 
@@ -61,5 +61,5 @@ int main(int argc, char** argv) {
   const dory::Status status = dory::OpenLog("intake_sweep", "stderr", dory::LogLevel::kError);
   if (!status.ok()) return 2;
   const bool mutants = argc > 1 && std::strcmp(argv[1], "--mutants") == 0;
-  return mutants ? dory::intake::RunMutants() : dory::intake::RunScenarios();
+  return mutants ? dory::intake::RunMutants() : dory::intake::RunScenarios(dory::crash::ReadStride(argc, argv));
 }

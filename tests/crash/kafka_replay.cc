@@ -172,13 +172,13 @@ constexpr unsigned long kKillEvery = 4;  // passages of a life whose successor i
 
 void RunJob(const Job& job, crash::Tally* tally) {
   Recorder recorder(kScenarios.at(job.scenario));
-  crash::ReplayLives(recorder, kKillEvery, tally);
+  crash::ReplayLives(recorder, kKillEvery * job.stride, tally);
 }
 
-int RunScenarios() {
+int RunScenarios(unsigned long stride) {
   std::vector<Job> jobs;
   for (size_t i = 0; i < kScenarios.size(); ++i) {
-    if (kScenarios[i].damage == Damage::kNone) jobs.push_back({kScenarios[i].name, i, ""});
+    if (kScenarios[i].damage == Damage::kNone) jobs.push_back({kScenarios[i].name, i, "", stride});
   }
   return crash::SweepScenarios(jobs, RunJob, {});
 }
@@ -206,5 +206,5 @@ int main(int argc, char** argv) {
   const dory::Status status = dory::OpenLog("kafka_replay", "/dev/null", dory::LogLevel::kError);
   if (!status.ok()) return 2;
   const bool mutants = argc > 1 && std::strcmp(argv[1], "--mutants") == 0;
-  return mutants ? dory::kafka::RunMutants() : dory::kafka::RunScenarios();
+  return mutants ? dory::kafka::RunMutants() : dory::kafka::RunScenarios(dory::crash::ReadStride(argc, argv));
 }

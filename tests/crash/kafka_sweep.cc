@@ -28,16 +28,16 @@ void RunJob(const Job& job, crash::Tally* tally) {
   Scenario scenario = kScenarios[job.scenario / 3];
   scenario.late = static_cast<Late>(job.scenario % 3);
   World world(scenario);
-  *tally = crash::Sweep<World>(world, !job.mutant.empty()).Run();
+  *tally = crash::Sweep<World>(world, !job.mutant.empty(), job.stride).Run();
 }
 
 // Each scenario with two of the three fates of what was written, in turn; or with all.
-int RunScenarios(bool all) {
+int RunScenarios(bool all, unsigned long stride) {
   static constexpr const char* kLate[] = {"lost", "late", "later"};
   std::vector<Job> jobs;
   for (size_t i = 0; i < 3 * kScenarios.size(); ++i) {
     if (!all && i / 3 % 3 == i % 3) continue;
-    jobs.push_back({kScenarios[i / 3].name + ", " + kLate[i % 3], i, ""});
+    jobs.push_back({kScenarios[i / 3].name + ", " + kLate[i % 3], i, "", stride});
   }
   return crash::SweepScenarios(jobs, RunJob, {"kafka_worker", "shm"});
 }
@@ -86,5 +86,5 @@ int main(int argc, char** argv) {
   }
   const bool mutants = argc > 1 && std::strcmp(argv[1], "--mutants") == 0;
   const bool all = argc > 1 && std::strcmp(argv[1], "--all") == 0;
-  return mutants ? dory::kafka::RunMutants() : dory::kafka::RunScenarios(all);
+  return mutants ? dory::kafka::RunMutants() : dory::kafka::RunScenarios(all, dory::crash::ReadStride(argc, argv));
 }

@@ -124,7 +124,9 @@ class Trial {
 template <typename World>
 class Sweep {
  public:
-  Sweep(World& world, bool stop_at_failure) : world_(world), stop_at_failure_(stop_at_failure) {}
+  // With every `stride`-th first kill, and each second one.
+  Sweep(World& world, bool stop_at_failure, unsigned long stride)
+      : world_(world), stop_at_failure_(stop_at_failure), stride_(stride) {}
 
   Tally Run() {
     RunTrial({});
@@ -142,7 +144,7 @@ class Sweep {
 
   // Kills after `before` children that run untouched.
   void SweepFrom(size_t before) {
-    for (unsigned long first = 1; !Stopped(); ++first) {
+    for (unsigned long first = 1; !Stopped(); first += stride_) {
       std::vector<unsigned long> kills(before, 0);
       kills.push_back(first);
       const Trial<World> trial = RunTrial(kills);
@@ -179,6 +181,7 @@ class Sweep {
 
   World& world_;
   bool stop_at_failure_;
+  unsigned long stride_;
   Tally tally_;
 };
 

@@ -76,6 +76,14 @@ std::pair<size_t, size_t> CountPoints(const std::vector<std::string>& folders) {
 
 }  // namespace
 
+unsigned long ReadStride(int argc, char** argv) {
+  if (argc != 3 || std::strcmp(argv[1], "--every") != 0) return 1;
+  char* end = nullptr;
+  const unsigned long stride = std::strtoul(argv[2], &end, 10);
+  if (stride == 0 || *end != '\0') Die(std::string("--every ") + argv[2] + ": a number above 0 is needed");
+  return stride;
+}
+
 int SweepScenarios(const std::vector<Job>& jobs, RunJob run, const std::vector<std::string>& folders) {
   Tally all;
   const std::vector<Tally> tallies = SweepAll(jobs, run);

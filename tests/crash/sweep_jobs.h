@@ -14,7 +14,11 @@ struct Job {
   std::string name;    // of the scenario
   size_t scenario;     // its number
   std::string mutant;  // the deliberate fault that has to be caught; empty: none
+  unsigned long stride = 1;  // of the first kills every so many are tried
 };
+
+// What `--every N` on the command line says; 1 without it. Ends the process where N is no number above 0.
+unsigned long ReadStride(int argc, char** argv);
 
 // Called in the job's own process, which ends after it; `tally` is shared. As many run at once as there are
 // processors.
