@@ -120,6 +120,7 @@ $(BIN)/codec_cost: $(OBJ)/kafka_worker/compressor.o $(OBJ)/kafka_worker/chunks.o
 $(BIN)/acknowledging_broker: $(call objects_of,kafka_worker/protocol)
 
 $(BIN)/config_docs: $(OBJ)/doc/generate/config_docs.o $(COMMON_OBJECTS)
+$(BIN)/compat_docs: $(OBJ)/doc/generate/compat_docs.o
 
 $(BIN)/%:
 	$(call say,LINK,$@)
@@ -192,13 +193,15 @@ bench: deps
 	@$(MAKE) --no-print-directory all support bench-programs
 	bench/run
 
-docs: $(BIN)/config_docs
+docs: $(BIN)/config_docs $(BIN)/compat_docs
 	$< sample > etc/dory.conf
 	$< markdown > doc/detailed_config.md
+	$(BIN)/compat_docs > doc/kafka_compat.md
 
-docs-check: $(BIN)/config_docs
+docs-check: $(BIN)/config_docs $(BIN)/compat_docs
 	$< sample | diff -u etc/dory.conf -
 	$< markdown | diff -u doc/detailed_config.md -
+	$(BIN)/compat_docs | diff -u doc/kafka_compat.md -
 
 # ---- what is installed -----------------------------------------------------------------------
 
@@ -216,7 +219,7 @@ install: all
 	install -d $(TO)/sbin $(TO)/bin $(TO)/share/doc/dory $(addprefix $(TO_ETC)/,dory default init.d logrotate.d)
 	install $(SBIN_PROGRAMS:%=$(BIN)/%) $(TO)/sbin
 	install $(BIN_PROGRAMS:%=$(BIN)/%) $(TO)/bin
-	install -m 644 README.md doc/detailed_config.md etc/dory.conf $(TO)/share/doc/dory
+	install -m 644 README.md doc/detailed_config.md doc/kafka_compat.md etc/dory.conf $(TO)/share/doc/dory
 	sed -e 's,^DAEMON=.*,DAEMON=$(PREFIX)/sbin/dory,' -e 's,^DORYCTL=.*,DORYCTL=$(PREFIX)/bin/doryctl,' \
 	    -e 's,/etc/dory/,$(SYSCONFDIR)/dory/,' -e 's,/etc/default/,$(SYSCONFDIR)/default/,g' \
 	    etc/dory.init > $(TO_ETC)/init.d/dory

@@ -73,11 +73,13 @@ std::string Workers(const Json& status) {
 
 std::string Brokers(const Json& status) {
   if (!status.contains("brokers")) return "";
-  Rows rows = {{"broker", "address", "state", "requests", "in flight"}};
+  Rows rows = {{"broker", "address", "state", "produce", "format", "requests", "in flight"}};
   for (const Json& broker : status.at("brokers")) {
     const std::string suspects = broker.value("suspects", false) ? " (suspects)" : "";
+    const bool asked = broker.contains("versions");
     rows.push_back({Count(broker, "id") + suspects, Text(broker, "address"), Text(broker, "state"),
-                    Count(broker, "requests"), Count(broker, "in_flight")});
+                    asked && broker.at("versions").contains("Produce") ? Count(broker.at("versions"), "Produce") : "-",
+                    asked ? Count(broker, "message_format") : "-", Count(broker, "requests"), Count(broker, "in_flight")});
   }
   return "\n" + FormatTable(rows);
 }

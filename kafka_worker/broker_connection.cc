@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "kafka_worker/backoff.h"
 #include "kafka_worker/protocol/error_codes.h"
+#include "kafka_worker/protocol/list_offsets.h"
 
 namespace dory::kafka {
 namespace {
@@ -53,10 +54,11 @@ Result<int> ConnectTo(const HostPort& address, uint32_t failures) {
 
 }  // namespace
 
-BrokerConnection::BrokerConnection(EventLoop& loop, const ConnectionSettings& settings, HostPort address,
-                                   size_t most_exchanges)
+BrokerConnection::BrokerConnection(EventLoop& loop, const ConnectionSettings& settings,
+                                   NegotiationMemory& memory, HostPort address, size_t most_exchanges)
     : loop_(loop),
       settings_(settings),
+      memory_(memory),
       address_(std::move(address)),
       most_exchanges_(most_exchanges),
       deadline_(loop, [this] { OnDeadline(); }),
@@ -84,6 +86,7 @@ Status BrokerConnection::StartConnecting() {
   watcher_ = std::make_unique<IoWatcher>(loop_, fd_, [this](int directions) { OnSocket(directions); });
   watcher_->Watch(kWritable);
   state_ = State::kConnecting;
+  closed_by_peer_ = false;
   deadline_.StartOnce(kConnectTimeoutMs);
   return Status::Ok();
 }
@@ -106,15 +109,35 @@ void BrokerConnection::FinishConnecting() {
     return;
   }
   state_ = State::kNegotiating;
+  deadline_.Stop();
   watcher_->Watch(kReadable);
-  Negotiate(protocol::FindApi(Api::kApiVersions).spoken.highest);
+  BeginNegotiation();
+}
+
+void BrokerConnection::BeginNegotiation() {
+  negotiation_ = memory_.Choose(address_);
+  answered_probe_ = false;
+  if (negotiation_ == Negotiation::kOldest) {
+    Adopt(protocol::ListOldestVersions());
+    return;
+  }
+  if (negotiation_ == Negotiation::kProbe) SendProbe();
+  if (fd_ >= 0) Negotiate(protocol::FindApi(Api::kApiVersions).spoken.highest);
+}
+
+void BrokerConnection::SendProbe() {
+  const protocol::RequestHeader header{0, next_correlation_id_, settings_.client_id};
+  Send(Api::kListOffsets, 0, Frame::Of(protocol::EncodeEmptyListOffsetsRequest(header)),
+       settings_.request_timeout_ms + settings_.grace_ms, [this](const Answer& answer) {
+         answered_probe_ = answer.body.ok() && protocol::CheckEmptyListOffsetsResponse(answer.body.value()).ok();
+       });
 }
 
 void BrokerConnection::Negotiate(int16_t version) {
   const protocol::RequestHeader header{version, next_correlation_id_, settings_.client_id};
   const protocol::ApiVersionsRequest request{"dory", DORY_VERSION};
   Send(Api::kApiVersions, version, Frame::Of(protocol::EncodeApiVersionsRequest(header, request)),
-       settings_.request_timeout_ms, [this, version](const Answer& answer) { OnApiVersions(version, answer); });
+       kVersionsDeadlineMs, [this, version](const Answer& answer) { OnApiVersions(version, answer); });
 }
 
 void BrokerConnection::Renegotiate() {
@@ -130,11 +153,18 @@ void BrokerConnection::OnApiVersions(int16_t version, const Answer& answer) {
     Close(response.status().Context("ApiVersions"));
     return;
   }
-  if (response.value().error_code == protocol::error::kUnsupportedVersion && version > 0) {
+  memory_.NoteAnswered(address_);
+  if (response.value().error_code != protocol::error::kUnsupportedVersion) {
+    Adopt(response.Take());
+  } else if (version > 0) {
     Negotiate(0);
-    return;
+  } else {
+    Adopt(protocol::ListOldestVersions());
   }
-  broker_versions_ = response.Take();
+}
+
+void BrokerConnection::Adopt(protocol::ApiVersionsResponse versions) {
+  broker_versions_ = std::move(versions);
   failures_ = 0;
   if (up()) return;  // it was asked again
   state_ = State::kUp;
@@ -143,6 +173,10 @@ void BrokerConnection::OnApiVersions(int16_t version, const Answer& answer) {
 
 std::optional<int16_t> BrokerConnection::VersionOf(Api api) const {
   return protocol::Negotiate(api, broker_versions_);
+}
+
+bool BrokerConnection::IsIdempotent() const {
+  return VersionOf(Api::kInitProducerId) && VersionOf(Api::kProduce).value_or(0) >= 3;
 }
 
 protocol::RequestHeader BrokerConnection::NextHeader(Api api) {
@@ -157,12 +191,12 @@ void BrokerConnection::Exchange(Api api, Frame frame, AnswerCallback on_answer) 
 
 void BrokerConnection::Exchange(Api api, Frame frame, int64_t timeout_ms, AnswerCallback on_answer) {
   assert(up());
-  Send(api, *VersionOf(api), std::move(frame), timeout_ms, std::move(on_answer));
+  Send(api, *VersionOf(api), std::move(frame), timeout_ms + settings_.grace_ms, std::move(on_answer));
 }
 
-void BrokerConnection::Send(Api api, int16_t version, Frame frame, int64_t timeout_ms, AnswerCallback on_answer) {
+void BrokerConnection::Send(Api api, int16_t version, Frame frame, int64_t deadline_ms, AnswerCallback on_answer) {
   exchanges_.push_back(
-      {api, version, next_correlation_id_++, timeout_ms, std::move(frame), std::move(on_answer)});
+      {api, version, next_correlation_id_++, deadline_ms, std::move(frame), std::move(on_answer)});
   ++requests_;
   if (exchanges_.size() == 1) BeginFront();
   if (++unwritten_ == 1) Write();
@@ -177,6 +211,7 @@ void BrokerConnection::Write() {
     const ssize_t written = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);  // C8
     if (written < 0) {
       if (errno == EAGAIN || errno == EINTR) break;
+      closed_by_peer_ = true;
       GoDown(Status::Errno("write"));
       return;
     }
@@ -206,6 +241,7 @@ void BrokerConnection::Read() {
   const ssize_t got = ::recv(fd_, input_.data() + input_used_, input_.size() - input_used_, MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0) {
+    closed_by_peer_ = true;
     GoDown(got == 0 ? Status::Error("the broker closed the connection") : Status::Errno("read"));
     return;
   }
@@ -265,7 +301,7 @@ void BrokerConnection::BeginFront() {
   if (exchanges_.empty()) {
     deadline_.Stop();
   } else {
-    deadline_.StartOnce(exchanges_.front().timeout_ms + settings_.grace_ms);
+    deadline_.StartOnce(exchanges_.front().deadline_ms);
   }
 }
 
@@ -297,6 +333,9 @@ void BrokerConnection::GoDown(const Status& why, Answer::End front) {
   hold_.Stop();
   held_ = false;
   const bool was_idle = up() && exchanges_.empty();  // brokers close such a connection after a while
+  const bool refused = closed_by_peer_ || front == Answer::End::kDeadline;
+  if (state_ == State::kNegotiating && refused) memory_.NoteRefused(address_, negotiation_, answered_probe_);
+  if (state_ == State::kUp && negotiation_ == Negotiation::kOldest) memory_.NoteEnd(address_);
   state_ = State::kDown;
   input_used_ = 0;
   unwritten_ = 0;

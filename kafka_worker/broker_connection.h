@@ -25,6 +25,7 @@
 #include "common/units.h"
 #include "kafka_worker/answer.h"
 #include "kafka_worker/frame.h"
+#include "kafka_worker/negotiation.h"
 #include "kafka_worker/protocol/api_versions.h"
 #include "kafka_worker/protocol/versions.h"
 
@@ -32,6 +33,7 @@ namespace dory::kafka {
 
 inline constexpr int64_t kDeadlineGraceMs = 5000;
 inline constexpr int64_t kConnectTimeoutMs = 10'000;
+inline constexpr int64_t kVersionsDeadlineMs = 2000;  // brokers answer ApiVersions at once
 inline constexpr size_t kMaxExchanges = 5;  // on their way, a connection
 // Metadata of 200,000 partitions; the memory that a broken or hostile broker can make us take.
 inline constexpr size_t kMaxAnswerBytes = 16u << 20;
@@ -46,9 +48,9 @@ class BrokerConnection {
  public:
   enum class State { kDown, kConnecting, kNegotiating, kUp };
 
-  // At most `most_exchanges` requests are on their way at a time.
-  BrokerConnection(EventLoop& loop, const ConnectionSettings& settings, HostPort address,
-                   size_t most_exchanges = kMaxExchanges);
+  // At most `most_exchanges` requests are on their way at a time. `memory` outlives it.
+  BrokerConnection(EventLoop& loop, const ConnectionSettings& settings, NegotiationMemory& memory,
+                   HostPort address, size_t most_exchanges = kMaxExchanges);
   ~BrokerConnection();
 
   // Connects unless it does already, is up, or waits after a failure.
@@ -70,6 +72,12 @@ class BrokerConnection {
 
   // The version in which both speak `api`; none where there is none. REQUIRES: up().
   std::optional<int16_t> VersionOf(protocol::Api api) const;
+
+  // Whether it has the idempotent producer: Kafka 0.11 and newer. REQUIRES: up().
+  bool IsIdempotent() const;
+
+  // What it has to say of itself. REQUIRES: up().
+  const protocol::ApiVersionsResponse& versions() const { return broker_versions_; }
 
   // The header for the next request. REQUIRES: up(), and the broker speaks `api`.
   protocol::RequestHeader NextHeader(protocol::Api api);
@@ -100,7 +108,7 @@ class BrokerConnection {
     protocol::Api api;
     int16_t version;
     int32_t correlation_id;
-    int64_t timeout_ms;
+    int64_t deadline_ms;  // since the broker could begin with it
     Frame frame;
     AnswerCallback on_answer;
   };
@@ -108,9 +116,12 @@ class BrokerConnection {
   Status StartConnecting();
   void OnSocket(int directions);
   void FinishConnecting();
+  void BeginNegotiation();
+  void SendProbe();
   void Negotiate(int16_t version);
   void OnApiVersions(int16_t version, const Answer& answer);
-  void Send(protocol::Api api, int16_t version, Frame frame, int64_t timeout_ms, AnswerCallback on_answer);
+  void Adopt(protocol::ApiVersionsResponse versions);
+  void Send(protocol::Api api, int16_t version, Frame frame, int64_t deadline_ms, AnswerCallback on_answer);
   void Write();
   void Advance(size_t written);
   void Read();
@@ -124,6 +135,7 @@ class BrokerConnection {
 
   EventLoop& loop_;
   const ConnectionSettings& settings_;
+  NegotiationMemory& memory_;
   HostPort address_;
   size_t most_exchanges_;
   State state_ = State::kDown;
@@ -133,6 +145,9 @@ class BrokerConnection {
   Timer deadline_;
   Timer hold_;
   bool held_ = false;
+  Negotiation negotiation_ = Negotiation::kAsk;
+  bool answered_probe_ = false;
+  bool closed_by_peer_ = false;
   protocol::ApiVersionsResponse broker_versions_;
   int32_t next_correlation_id_ = 1;
   std::deque<Pending> exchanges_;  // oldest first

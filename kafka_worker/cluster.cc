@@ -26,6 +26,15 @@ std::string ShowAddress(const HostPort& address) {
   return fmt::format("{}:{}", address.host, address.port);
 }
 
+// Of each api the version that is used with this broker.
+void FillVersions(const BrokerConnection& connection, control::BrokerStatus* broker) {
+  for (const protocol::ApiSpec& spec : protocol::kApis) {
+    const std::optional<int16_t> version = connection.VersionOf(spec.api);
+    if (version) (*broker->mutable_versions())[std::string(spec.name)] = *version;
+  }
+  broker->set_message_format(protocol::ChooseMessageFormat(connection.VersionOf(Api::kProduce).value_or(0)));
+}
+
 }  // namespace
 
 Cluster::Cluster(EventLoop& loop, const KafkaConfig& config, Memory& memory, ClusterCallbacks callbacks)
@@ -42,9 +51,9 @@ Cluster::Cluster(EventLoop& loop, const KafkaConfig& config, Memory& memory, Clu
 
 std::unique_ptr<BrokerConnection> Cluster::MakeConnection(const HostPort& address, const std::string& name,
                                                           size_t most_exchanges) {
-  auto connection = std::make_unique<BrokerConnection>(loop_, settings_, address, most_exchanges);
-  connection->on_up = [this, name, where = ShowAddress(address)] {
-    LogInfo("{} {}: connected", name, where);
+  auto connection = std::make_unique<BrokerConnection>(loop_, settings_, negotiations_, address, most_exchanges);
+  connection->on_up = [this, name, where = ShowAddress(address), raw = connection.get()] {
+    LogInfo("{} {}: connected{}", name, where, raw->IsIdempotent() ? "" : ", older than Kafka 0.11: at least once");
     tick_.StartOnce(0);
     callbacks_.on_broker_ready();
   };
@@ -97,18 +106,31 @@ void Cluster::CountAcknowledged(int32_t id) {
   if (found != brokers_.end()) ++found->second.acknowledged;
 }
 
-// Any broker that is up, in turn, so that one which never answers is not asked for ever; one that owes
-// no answer where there is one.
-BrokerConnection* Cluster::FindUp() {
+std::vector<BrokerConnection*> Cluster::ListUp() const {
   std::vector<BrokerConnection*> up;
   for (const auto& [id, known] : brokers_) {
-    if (known.connection != nullptr && known.connection->HasRoom()) up.push_back(known.connection.get());
+    if (known.connection != nullptr && known.connection->up()) up.push_back(known.connection.get());
   }
+  if (up.empty() && bootstrap_ != nullptr && bootstrap_->up()) up.push_back(bootstrap_.get());
+  return up;
+}
+
+// Any broker that is up, in turn, so that one which never answers is not asked for ever; one that owes
+// no answer where there is one. `idempotent`: one that can give a producer id.
+BrokerConnection* Cluster::FindUp(bool idempotent) {
+  std::vector<BrokerConnection*> up = ListUp();
+  std::erase_if(up, [&](const BrokerConnection* c) { return !c->HasRoom() || (idempotent && !c->IsIdempotent()); });
   const auto owes_nothing = [](const BrokerConnection* connection) { return connection->in_flight() == 0; };
   const auto busy = std::stable_partition(up.begin(), up.end(), owes_nothing);
   if (busy != up.begin()) up.erase(busy, up.end());
-  if (!up.empty()) return up[next_broker_++ % up.size()];
-  return bootstrap_ != nullptr && bootstrap_->HasRoom() ? bootstrap_.get() : nullptr;
+  return up.empty() ? nullptr : up[next_broker_++ % up.size()];
+}
+
+// Not while all brokers that are up are too old to give one.
+bool Cluster::NeedsProducerId() const {
+  if (producer_index_ >= 0) return false;
+  const std::vector<BrokerConnection*> up = ListUp();
+  return up.empty() || std::any_of(up.begin(), up.end(), [](const BrokerConnection* c) { return c->IsIdempotent(); });
 }
 
 // Nobody is up: every known broker is tried again, and the bootstrap list in turn beside them.
@@ -142,13 +164,11 @@ void Cluster::Tick() {
   const bool wants_metadata = metadata_due && now >= metadata_not_before_ms_;
   const bool wants_id = NeedsProducerId() && !producer_id_under_way_ && now >= producer_id_not_before_ms_;
   if (wants_metadata || wants_id) {
-    BrokerConnection* connection = FindUp();
-    if (connection == nullptr) {
-      ReconnectOrBootstrap();
-    } else {
-      if (wants_id && metadata_known_) RequestProducerId(*connection);
-      if (wants_metadata && connection->HasRoom()) RequestMetadata(*connection);
-    }
+    BrokerConnection* connection = FindUp(false);
+    if (connection == nullptr) ReconnectOrBootstrap();
+    BrokerConnection* const giver = wants_id && metadata_known_ ? FindUp(true) : nullptr;
+    if (giver != nullptr) RequestProducerId(*giver);
+    if (wants_metadata && connection != nullptr && connection->HasRoom()) RequestMetadata(*connection);
   }
   tick_.StartOnce(metadata_due || NeedsProducerId() ? kTickMs : std::clamp<int64_t>(metadata_due_ms_ - now, kTickMs, kIdleTickMs));
 }
@@ -177,7 +197,9 @@ void Cluster::OnMetadata(int16_t version, const Answer& answer) {
   const bool usable = metadata.ok() && !metadata.value().brokers.empty();
   metadata_not_before_ms_ = now + ChooseDelayMs(kMetadataBackoff, usable ? 1 : ++metadata_failures_, random_());
   if (!usable) {
-    LogWarning("metadata: {}", metadata.ok() ? "the broker lists no brokers" : metadata.status().message());
+    if (std::has_single_bit(metadata_failures_)) {  // Kafka 0.8 lists none until the first topic exists
+      LogWarning("metadata: {}", metadata.ok() ? "the broker lists no brokers" : metadata.status().message());
+    }
     metadata_due_ms_ = now;
     tick_.StartOnce(kTickMs);
     return;
@@ -233,13 +255,6 @@ void Cluster::RenewProducerId(int producer_index) {
 }
 
 void Cluster::RequestProducerId(BrokerConnection& connection) {
-  const std::optional<int16_t> version = connection.VersionOf(Api::kInitProducerId);
-  if (!version) {
-    producer_id_trouble_ = "broker " + ShowAddress(connection.address()) + " has no idempotent producer";
-    LogWarning("{} (InitProducerId)", producer_id_trouble_);
-    producer_id_not_before_ms_ = MonotonicMs() + kIdleTickMs;
-    return;
-  }
   producer_id_under_way_ = true;
   const protocol::RequestHeader header = connection.NextHeader(Api::kInitProducerId);
   connection.Exchange(Api::kInitProducerId, Frame::Of(protocol::EncodeInitProducerIdRequest(header, {})),
@@ -310,6 +325,7 @@ void Cluster::FillStatus(control::WorkerStatus* status) const {
     if (connection == nullptr) return;
     broker->set_state(connection->in_backoff(now) ? "backoff" : kStates[static_cast<size_t>(connection->state())]);
     broker->set_requests(connection->requests());
+    if (connection->up()) FillVersions(*connection, broker);
     broker->set_in_flight(static_cast<uint32_t>(connection->in_flight()));
   };
   for (const auto& [id, known] : brokers_) {
@@ -317,6 +333,11 @@ void Cluster::FillStatus(control::WorkerStatus* status) const {
     if (known.suspects != nullptr) add(id, known.address, known.suspects.get(), true);
   }
   if (bootstrap_ != nullptr) add(-1, bootstrap_->address(), bootstrap_.get(), false);
+  for (const BrokerConnection* connection : ListUp()) {
+    if (connection->IsIdempotent()) continue;
+    status->add_warnings("broker " + ShowAddress(connection->address()) +
+                         " is older than Kafka 0.11: at least once, possible duplicates are counted");
+  }
   if (!producer_id_trouble_.empty()) status->add_warnings(producer_id_trouble_);
   if (producer_index_ >= 0) status->set_producer_id(memory_.ProducerOf(static_cast<uint64_t>(producer_index_)).id);
 }

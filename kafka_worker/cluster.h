@@ -73,7 +73,8 @@ class Cluster {
 
   std::unique_ptr<BrokerConnection> MakeConnection(const HostPort& address, const std::string& name,
                                                    size_t most_exchanges = kMaxExchanges);
-  BrokerConnection* FindUp();
+  std::vector<BrokerConnection*> ListUp() const;
+  BrokerConnection* FindUp(bool idempotent);
   void ReconnectOrBootstrap();
   void Retire(std::unique_ptr<BrokerConnection> connection, const char* why);
   void RetireIdleSuspects(int64_t now_ms);
@@ -86,13 +87,14 @@ class Cluster {
   void StoreProducerId(int64_t id, int16_t epoch);
   void FindStoredProducerId();
   bool IsStillSent(uint64_t producer_number) const;
-  bool NeedsProducerId() const { return producer_index_ < 0; }
+  bool NeedsProducerId() const;
 
   EventLoop& loop_;
   KafkaConfig config_;
   ConnectionSettings settings_;
   Memory& memory_;
   ClusterCallbacks callbacks_;
+  NegotiationMemory negotiations_;
   std::map<int32_t, Known> brokers_;
   std::unique_ptr<BrokerConnection> bootstrap_;
   std::vector<std::unique_ptr<BrokerConnection>> retired_;  // one of them may be in its callback

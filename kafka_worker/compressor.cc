@@ -5,6 +5,9 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -121,13 +124,15 @@ class Snappy {
 
 class Lz4 {
  public:
-  bool Compress(int level, std::span<const ByteSpan> spans, size_t most_bytes, ChunkedBytes* out) {
+  bool Compress(int level, std::span<const ByteSpan> spans, size_t most_bytes, ChunkedBytes* out, bool old_header) {
     LZ4F_preferences_t preferences{};
     preferences.frameInfo.blockSizeID = LZ4F_max64KB;
     preferences.frameInfo.blockMode = LZ4F_blockIndependent;
     preferences.compressionLevel = level;
     if (context_ == nullptr && !Make(preferences)) return false;
-    if (!Keep(::LZ4F_compressBegin(context_.get(), packed_.data(), packed_.size(), &preferences), out)) return false;
+    const size_t header = ::LZ4F_compressBegin(context_.get(), packed_.data(), packed_.size(), &preferences);
+    if (old_header && ::LZ4F_isError(header) == 0) CheckFromMagicOn(packed_.data(), header);
+    if (!Keep(header, out)) return false;
     for (ByteSpan rest : spans) {
       while (!rest.empty()) {
         const size_t count = std::min(rest.size(), kLz4Slice);
@@ -144,6 +149,11 @@ class Lz4 {
   }
 
  private:
+  // The header's last byte is a checksum: of all before it, instead of what stands behind the magic number.
+  static void CheckFromMagicOn(std::byte* header, size_t size) {
+    header[size - 1] = static_cast<std::byte>(XXH32(header, size - 1, 0) >> 8);
+  }
+
   bool Make(const LZ4F_preferences_t& preferences) {
     LZ4F_cctx* context = nullptr;
     if (::LZ4F_isError(::LZ4F_createCompressionContext(&context, LZ4F_VERSION)) != 0) return false;
@@ -210,12 +220,12 @@ Compressor::Compressor() : state_(std::make_unique<State>()) {}
 Compressor::~Compressor() = default;
 
 bool Compressor::Compress(Compression codec, int level, std::span<const ByteSpan> spans, size_t most_bytes,
-                          ChunkedBytes* out) {
+                          ChunkedBytes* out, int8_t message_format) {
   switch (codec) {
     case Compression::kNone: return false;
     case Compression::kGzip: return state_->gzip.Compress(level, spans, most_bytes, out);
     case Compression::kSnappy: return state_->snappy.Compress(spans, most_bytes, out);
-    case Compression::kLz4: return state_->lz4.Compress(level, spans, most_bytes, out);
+    case Compression::kLz4: return state_->lz4.Compress(level, spans, most_bytes, out, message_format == 0);
     case Compression::kZstd: return state_->zstd.Compress(level, spans, most_bytes, out);
   }
   return false;

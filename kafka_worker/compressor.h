@@ -4,7 +4,8 @@
 //
 //     82 "SNAPPY" 00 | version:4 = 1 | oldest that reads it:4 = 1 | { size:4 | a raw snappy block } ...
 //
-// lz4's blocks do not depend on one another: Kafka's reader knows no others.
+// lz4's blocks do not depend on one another: Kafka's reader knows no others. In message format 0 the
+// checksum of its frame's header covers the magic number, too, as Kafka wrote it until 0.9 (KAFKA-3160).
 //
 // Nothing is allocated for a batch: each codec's state is made once and used again.
 // Errors: what a codec can't do (out of memory) is "does not fit": the batch goes as it is.
@@ -50,7 +51,7 @@ class Compressor {
   // than `most_bytes`, and what `out` holds is of no use. `level` 0: the codec's default.
   // REQUIRES: a codec; `out` is empty.
   [[nodiscard]] bool Compress(Compression codec, int level, std::span<const ByteSpan> spans, size_t most_bytes,
-                              ChunkedBytes* out);
+                              ChunkedBytes* out, int8_t message_format = 2);
 
  private:
   struct State;

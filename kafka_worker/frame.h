@@ -16,13 +16,13 @@ struct Frame {
   protocol::Bytes head;                         // everything but records that lie in the pool
   std::vector<iovec> pieces;                    // in order; into `head`, the two below and the pool
   std::vector<protocol::Bytes> copies;          // records encoded anew: a window that is not its whole batch
-  std::vector<ChunkedBytes> compressed;
+  std::vector<ChunkedBytes> encoded;            // compressed records, and messages of older formats
   size_t bytes = 0;
 
   // Nothing of it is written any more.
   void Release() {
     copies.clear();
-    compressed.clear();
+    encoded.clear();
   }
 
   static Frame Of(protocol::Bytes bytes) {

@@ -11,6 +11,11 @@
 
 namespace dory::kafka {
 
+// Whether a batch that was sent has a sequence; it has none where its broker has no producer ids.
+inline bool HasSequence(const shm::BatchDescriptor& batch) {
+  return batch.producer_index != shm::kNoSequence.producer_index;
+}
+
 struct Memory {
   Memory(shm::Segment& mapped, uint32_t of_lane)
       : segment(mapped),

@@ -4,8 +4,11 @@
 //   state says SENT, and the state says SENT before the first byte goes to the kernel (C7, C8).
 //   A suspect partition's batch goes alone, over the broker's connection for suspects, whose turn is by
 //   who has waited longest, and takes of AnyPartition batches only a probe now and then.
-//   A topic that is compressed waits while [kafka] in_flight_bytes of compressed records are not written
-//   yet; those that wait for this go on in the order in which they came.
+//   A topic whose records are encoded anew (compressed, or for a broker older than 0.11) waits while [kafka]
+//   in_flight_bytes of such are not written yet; those that wait for this go on in the order in which they
+//   came.
+//   A batch goes under a producer id where its first broker has the idempotent producer, and stays so; where
+//   not, each repetition after an unknown outcome is counted as possible duplicates before it is written.
 // On crash: a SENT batch is sent again, the same window with the same sequence; an OPEN one that C6 had
 //   written to has no partition and no sequence yet.
 // Errors: none; what cannot go now stays where it is until the topic is marked dirty again: by an alarm
@@ -28,6 +31,10 @@
 
 namespace dory::kafka {
 
+inline bool IsCompressed(const Topic& topic) {
+  return topic.config.compression != Compression::kNone && !topic.codec_refused;
+}
+
 // What a request carries for one partition.
 struct SentBatch {
   Topic* topic;
@@ -44,12 +51,17 @@ class Sender {
   using OnAnswer = std::function<void(BrokerConnection& connection, const std::vector<SentBatch>& batches,
                                       int16_t version, const Answer& answer)>;
 
-  // A batch of which only a part would be sent, and whose records are not what they were: it is not sent.
-  using OnCorrupt = std::function<void(const SentBatch& batch)>;
+  struct Callbacks {
+    OnAnswer on_answer;
+    // These are not sent: a batch that would be encoded anew, whose records are not what they were; and one
+    // with a sequence, whose leader is now a broker that knows no sequences.
+    std::function<void(const SentBatch& batch)> on_corrupt;
+    std::function<void(const SentBatch& batch)> on_sequence_unknown;
+  };
 
   // `chunks` outlives every connection.
   Sender(Memory& memory, TopicTable& topics, Cluster& cluster, ChunkStore& chunks, const KafkaConfig& config,
-         OnAnswer on_answer, OnCorrupt on_corrupt);
+         Callbacks callbacks);
   ~Sender();
 
   // Sends what can be sent of the dirty topics.
@@ -76,7 +88,7 @@ class Sender {
     int64_t now_ms;
     Loads loads;
     std::vector<Candidate> suspects;
-    uint64_t to_compress = 0;           // bytes of records
+    uint64_t to_encode = 0;             // bytes of records
     int64_t look_again_ms = INT64_MAX;  // when time alone will have changed something
     bool has_healthy = false;           // a partition with a leader that is not suspect
   };
@@ -87,15 +99,22 @@ class Sender {
   void Assign(Topic& topic, size_t index, BatchId batch, BatchQueue* from, BrokerConnection* connection, Turn* turn);
   BrokerConnection* FindRoom(const Partition& partition, Turn* turn);
   bool MayTakeAny(const Partition& partition, Turn* turn) const;
-  bool MayCompress(Topic& topic, Turn* turn);
+  bool MayEncode(Topic& topic, const BrokerConnection& connection, Turn* turn);
   void OnChunkRoom();
   BatchId PickBatch(Topic& topic, Partition& partition, BatchQueue** from, Turn* turn) const;
-  bool PrepareFirstSend(Topic& topic, Partition& partition, int32_t number, BatchId batch);
+  bool PrepareFirstSend(Topic& topic, int32_t number, BatchId batch, bool idempotent);
+  bool TakeSequence(shm::PartitionRow* row, int producer, uint64_t count, shm::SequenceWord* taken);
+
+  // sender_encode.cc
   void SendLoad(BrokerConnection& connection, Load load);
-  void LeaveOutCorrupt(std::vector<SentBatch>* batches);
+  void LeaveOut(int8_t format, std::vector<SentBatch>* batches);
   void AddBatch(SentBatch* sent, int16_t version, Frame* frame);
+  void AddRecords(SentBatch* sent, int16_t version, Frame* frame);
+  void AddMessages(SentBatch* sent, int16_t version, Frame* frame);
   void AddWindow(BatchId batch, Frame* frame, protocol::BatchHeader* header);
   bool CompressRecords(const SentBatch& sent, int16_t version, Frame* frame, protocol::BatchHeader* header);
+  bool Compress(const SentBatch& sent, int16_t version, size_t size, std::span<const ByteSpan> spans,
+                ChunkedBytes* out);
   Compression ChooseCodec(const SentBatch& sent, int16_t version) const;
 
   Memory& memory_;
@@ -103,8 +122,7 @@ class Sender {
   Cluster& cluster_;
   ChunkStore& chunks_;
   KafkaConfig config_;
-  OnAnswer on_answer_;
-  OnCorrupt on_corrupt_;
+  Callbacks callbacks_;
   protocol::ProduceEncoder encoder_;
   Compressor compressor_;
   std::vector<Topic*> without_room_;  // wait for in_flight_bytes, the first come first

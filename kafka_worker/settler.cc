@@ -34,6 +34,13 @@ Attempt ClassifyAttempt(const ErrorCode& error, int64_t took_ms, bool explained)
   return replicas ? Attempt::kReplicas : Attempt::kOther;
 }
 
+void AdvanceSequence(Memory& memory, const BatchDescriptor& batch) {
+  shm::PartitionRow& row = memory.partitions->rows[batch.partition_row];
+  const int32_t base = DORY_IS_MUTANT("next_sequence added") ? row.sequence.next_sequence : batch.base_sequence;
+  const uint64_t next = (static_cast<uint64_t>(base) + batch.word.count) & INT32_MAX;
+  shm::Store(row.sequence, shm::SequenceWord{static_cast<int32_t>(next), batch.epoch, batch.producer_index});
+}
+
 }  // namespace
 
 bool FinishSettled(Memory& memory, BatchId id) {
@@ -45,10 +52,7 @@ bool FinishSettled(Memory& memory, BatchId id) {
   const bool freed_before = DORY_IS_MUTANT("FREE before it is counted") && end == batch.commit.count;
   if (freed_before) memory.pool.Free(id);
   if (static_cast<BatchState>(word.state) == BatchState::kAcked) {
-    shm::PartitionRow& row = memory.partitions->rows[batch.partition_row];
-    const int32_t base = DORY_IS_MUTANT("next_sequence added") ? row.sequence.next_sequence : batch.base_sequence;
-    const uint64_t next = (static_cast<uint64_t>(base) + word.count) & INT32_MAX;
-    shm::Store(row.sequence, shm::SequenceWord{static_cast<int32_t>(next), batch.epoch, batch.producer_index});
+    if (HasSequence(batch)) AdvanceSequence(memory, batch);
     DORY_CRASH_POINT("C11.sequence");
     shm::Store(books.delivered, DORY_IS_MUTANT("delivered added") ? books.delivered + word.count : batch.total_after);
   } else {

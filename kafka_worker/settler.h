@@ -35,6 +35,9 @@ class Settler {
   // A SENT batch whose records are not what they were: what is left of it.
   void DiscardCorrupt(const SentBatch& sent);
 
+  // A SENT batch whose leader knows no sequences: it goes again without one.
+  void LeaveSequence(const SentBatch& sent);
+
  private:
   using PartitionResult = protocol::ProducePartitionResult;
 
@@ -61,7 +64,6 @@ class Settler {
   void ResetSequence(BrokerConnection& connection, const SentBatch& sent, const protocol::ErrorCode& error);
   void StartOver(const SentBatch& sent, bool new_producer_id);
   void LeaveEpoch(const shm::BatchDescriptor& batch, bool new_producer_id);
-  void CountPossibleDuplicates(const SentBatch& sent);
   Partition& PartitionOf(const SentBatch& sent) const;
 
   Memory& memory_;

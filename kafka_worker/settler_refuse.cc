@@ -7,6 +7,7 @@
 #include "common/crash_point.h"
 #include "common/log.h"
 #include "kafka_worker/backoff.h"
+#include "kafka_worker/possible_duplicates.h"
 #include "kafka_worker/settler.h"
 #include "kafka_worker/window.h"
 #include "shm/store.h"
@@ -95,7 +96,7 @@ void Settler::NarrowDown(const SentBatch& sent, std::string_view why) {
   LogError("{}/{}: {} messages can't be sent: {}; {}", sent.topic->name, sent.partition, count, why,
            count > 1 ? "half of them" : "discarded, possibly delivered");
   if (count > 1) {
-    CountPossibleDuplicates(sent);
+    CountPossibleDuplicates(memory_, sent);
     trouble.most_records = static_cast<uint32_t>(count / 2);
     StartOver(sent, false);
     PartitionOf(sent).failures = 0;
@@ -117,7 +118,7 @@ void Settler::Refuse(const SentBatch& sent, const ErrorCode& error, const Partit
   const BatchDescriptor& batch = memory_.pool.descriptor(sent.batch);
   if (batch.unknown_outcome != 0) {
     LogError("{}/{}: {} after an attempt of unknown outcome", sent.topic->name, sent.partition, error.name);
-    CountPossibleDuplicates(sent);
+    CountPossibleDuplicates(memory_, sent);
     StartOver(sent, false);
     return;
   }
@@ -194,18 +195,6 @@ void Settler::ShrinkWindow(const SentBatch& sent, uint64_t count) {
   topics_.MarkDirty(*sent.topic);
 }
 
-void Settler::CountPossibleDuplicates(const SentBatch& sent) {
-  BatchDescriptor& batch = memory_.pool.writable(sent.batch);
-  if (batch.unknown_outcome == 0) return;
-  shm::KafkaTopicRow& books = memory_.books[batch.topic_row];
-  shm::Store(books.possible_duplicates, shm::Load(books.possible_duplicates) + batch.word.count);
-  DORY_CRASH_POINT("C9.duplicates");  // a start finds it unknown again: rather counted twice than not at all
-  shm::Store(batch.unknown_outcome, 0);
-  DORY_CRASH_POINT("C9.known");
-  LogError("{}/{}: {} messages are possible duplicates", sent.topic->name, sent.partition,
-           uint64_t{batch.word.count});
-}
-
 // The broker does not take this sequence. Where the batch is surely not in the log it goes again under
 // the next epoch, from sequence 0; where that is not sure, it is a possible duplicate first.
 void Settler::ResetSequence(BrokerConnection& connection, const SentBatch& sent, const ErrorCode& error) {
@@ -216,12 +205,13 @@ void Settler::ResetSequence(BrokerConnection& connection, const SentBatch& sent,
                               : protocol::JudgeSequenceError(error.code, batch.unknown_outcome == 0, offers_3);
   LogError("{}/{}: {} at sequence {} of epoch {}; {}", sent.topic->name, sent.partition, error.name,
            batch.base_sequence, batch.epoch, fenced ? "a new producer id" : "the next epoch");
-  if (in_log == InLog::kUnknown) CountPossibleDuplicates(sent);
+  if (in_log == InLog::kUnknown) CountPossibleDuplicates(memory_, sent);
   StartOver(sent, fenced);
 }
 
 // What comes next in the batch's partition begins at sequence 0: of the next epoch, or of the next id.
 void Settler::LeaveEpoch(const BatchDescriptor& batch, bool new_producer_id) {
+  if (!HasSequence(batch)) return;
   shm::SequenceWord next{0, static_cast<int16_t>(batch.epoch + 1), batch.producer_index};
   if (new_producer_id || batch.epoch == INT16_MAX) {
     cluster_.RenewProducerId(batch.producer_index);
@@ -229,6 +219,13 @@ void Settler::LeaveEpoch(const BatchDescriptor& batch, bool new_producer_id) {
   }
   shm::Store(memory_.partitions->rows[batch.partition_row].sequence, next);
   DORY_CRASH_POINT("C9.epoch");
+}
+
+void Settler::LeaveSequence(const SentBatch& sent) {
+  LogWarning("{}/{}: broker {} is older than 0.11; from here on without a sequence", sent.topic->name,
+             sent.partition, sent.broker);
+  CountPossibleDuplicates(memory_, sent);
+  StartOver(sent, false);
 }
 
 // SENT to PINNED: the window has no sequence any more, and its batch stands first again. It keeps its

@@ -5,6 +5,7 @@
 #include "common/bytes.h"
 #include "common/crc32c.h"
 #include "common/log.h"
+#include "kafka_worker/protocol/message_set.h"
 #include "kafka_worker/protocol/record.h"
 
 namespace dory::kafka {
@@ -17,7 +18,11 @@ bool BatchHolds(const shm::PoolView& pool, shm::BatchId batch) {
   return crc == pool.End(batch).crc;
 }
 
-WindowEncoding EncodeWindow(const shm::PoolView& pool, shm::BatchId id, protocol::Bytes* out) {
+namespace {
+
+// visit(record, its timestamp) for each of the window, its offset counted from 0.
+template <typename Visitor>
+void VisitWindow(const shm::PoolView& pool, shm::BatchId id, Visitor visit) {
   const shm::BatchDescriptor& batch = pool.descriptor(id);
   std::vector<std::byte> gathered;
   const ByteSpan whole = pool.Read(id, 0, batch.commit.bytes, &gathered);
@@ -26,20 +31,38 @@ WindowEncoding EncodeWindow(const shm::PoolView& pool, shm::BatchId id, protocol
     std::abort();
   }
   ByteReader reader(whole);
-  WindowEncoding window{0, INT64_MIN};
   protocol::RecordView record;
   const uint64_t end = uint64_t{batch.word.first} + batch.word.count;
   for (uint64_t i = 0; i < end; ++i) {
     if (!protocol::DecodeRecord(&reader, &record)) std::abort();  // we encoded it, and its crc holds
     if (i < batch.word.first) continue;
     record.offset_delta = static_cast<int32_t>(i - batch.word.first);
-    window.max_timestamp = std::max(window.max_timestamp, batch.base_timestamp + record.timestamp_delta);
+    visit(record, batch.base_timestamp + record.timestamp_delta);
+  }
+}
+
+}  // namespace
+
+WindowEncoding EncodeWindow(const shm::PoolView& pool, shm::BatchId id, protocol::Bytes* out) {
+  WindowEncoding window{0, INT64_MIN};
+  VisitWindow(pool, id, [&](const protocol::RecordView& record, int64_t timestamp) {
+    window.max_timestamp = std::max(window.max_timestamp, timestamp);
     const size_t at = out->size();
     out->resize(at + protocol::RecordSize(record));
     protocol::EncodeRecord(out->data() + at, record);
-  }
+  });
   window.crc = Crc32c(*out);
   return window;
+}
+
+int64_t TranscodeWindow(const shm::PoolView& pool, shm::BatchId id, int8_t format, ChunkedBytes* out) {
+  int64_t max_timestamp = INT64_MIN;
+  VisitWindow(pool, id, [&](const protocol::RecordView& record, int64_t timestamp) {
+    max_timestamp = std::max(max_timestamp, timestamp);
+    const protocol::MessagePieces message(format, {record.offset_delta, timestamp, record.key, record.value});
+    for (const ByteSpan piece : message.pieces()) out->Append(piece);
+  });
+  return max_timestamp;
 }
 
 }  // namespace dory::kafka

@@ -1,12 +1,13 @@
-// A window that is not its whole batch, encoded anew: the same records with offsets from 0.
+// A window encoded anew, as records with offsets from 0, or as messages for brokers older than 0.11.
 //
-// Order: before a part of a batch is re-indexed, the whole is checked against its running crc, so that
+// Order: before a batch or a part of it is encoded anew, the whole is checked against its running crc, so that
 //   a wild write into the pool is found here and not delivered under a fresh crc.
 
 #pragma once
 
 #include <cstdint>
 
+#include "kafka_worker/chunks.h"
 #include "kafka_worker/protocol/wire.h"
 #include "shm/pool.h"
 
@@ -22,5 +23,9 @@ bool BatchHolds(const shm::PoolView& pool, shm::BatchId batch);
 
 // Appends the records of the descriptor's window to `out`. Aborts where the batch's crc does not hold.
 WindowEncoding EncodeWindow(const shm::PoolView& pool, shm::BatchId batch, protocol::Bytes* out);
+
+// Likewise as a message set of format 0 or 1, without headers, which those have not; returns the largest
+// timestamp.
+int64_t TranscodeWindow(const shm::PoolView& pool, shm::BatchId batch, int8_t format, ChunkedBytes* out);
 
 }  // namespace dory::kafka

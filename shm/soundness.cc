@@ -174,7 +174,7 @@ class SoundnessCheck {
     return position <= tail_ ? Status::Ok() : Unsound("ends at {}, behind tail {}", position, tail_);
   }
 
-  // One that was sent has a partition and a producer id; one of kind KEY has its partition from the first.
+  // One that was sent has a partition, and a producer id where its broker knows such; one of kind KEY has its partition from the first.
   Status CheckPartitionOf(const BatchDescriptor& batch, BatchState state) {
     const bool was_sent = state != BatchState::kOpen;
     if (!was_sent && batch.kind != BatchKind::kKey) return Status::Ok();
@@ -184,7 +184,8 @@ class SoundnessCheck {
     if (topic != batch.topic_row) return Unsound("topic row {}, its partition's {}", batch.topic_row, topic);
     if (!HasWindow(state)) return Status::Ok();
     const uint64_t ids = Load(producer_ids_.count);
-    if (batch.producer_index >= ids || ids - batch.producer_index > kProducerIdRoom) {
+    const bool has_id = batch.producer_index < ids && ids - batch.producer_index <= kProducerIdRoom;
+    if (!has_id && batch.producer_index != kNoSequence.producer_index) {
       return Unsound("producer id {} of {}", batch.producer_index, ids);
     }
     if (!under_way_.insert(batch.partition_row).second) {

@@ -155,6 +155,9 @@ class Report {
                         {"requests", broker.requests()},
                         {"in_flight", broker.in_flight()},
                         {"suspects", broker.suspects()}});
+        if (broker.versions().empty()) continue;
+        list.back()["versions"] = std::map<std::string, int32_t>(broker.versions().begin(), broker.versions().end());
+        list.back()["message_format"] = broker.message_format();
       }
     }
     return list;

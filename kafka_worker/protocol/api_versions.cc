@@ -25,6 +25,14 @@ std::optional<VersionRange> ApiVersionsResponse::Find(Api api) const {
   return std::nullopt;
 }
 
+ApiVersionsResponse ListOldestVersions() {
+  ApiVersionsResponse oldest;
+  for (const Api api : {Api::kProduce, Api::kListOffsets, Api::kMetadata}) {
+    oldest.apis.push_back({static_cast<int16_t>(api), {0, 0}});
+  }
+  return oldest;
+}
+
 Bytes EncodeApiVersionsRequest(const RequestHeader& header, const ApiVersionsRequest& request) {
   Bytes out;
   Writer writer(&out, IsFlexible(Api::kApiVersions, header.version));

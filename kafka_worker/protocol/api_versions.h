@@ -36,6 +36,9 @@ struct ApiVersionsResponse {
   std::optional<VersionRange> Find(Api api) const;
 };
 
+// What brokers speak that do not know ApiVersions: Kafka 0.8 and 0.9.
+ApiVersionsResponse ListOldestVersions();
+
 Bytes EncodeApiVersionsRequest(const RequestHeader& header, const ApiVersionsRequest& request);
 
 // `version` is the request's. REQUIRES: in our range.

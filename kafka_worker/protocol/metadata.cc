@@ -22,12 +22,12 @@ std::vector<Element> DecodeArray(Reader* reader, int16_t version, size_t least_b
   return elements;
 }
 
-MetadataBroker DecodeBroker(Reader* reader, int16_t) {
+MetadataBroker DecodeBroker(Reader* reader, int16_t version) {
   MetadataBroker broker;
   broker.id = reader->Read<int32_t>();
   broker.host = reader->ReadString();
   broker.port = reader->Read<int32_t>();
-  reader->ReadNullableString();  // rack
+  if (version >= 1) reader->ReadNullableString();  // rack
   reader->SkipTags();
   return broker;
 }
@@ -58,7 +58,7 @@ MetadataTopic DecodeTopic(Reader* reader, int16_t version) {
   // Null only where a topic was asked for by id.
   topic.name = version >= 12 ? reader->ReadNullableString().value_or("") : reader->ReadString();
   if (version >= 10) topic.id = DecodeTopicId(reader);
-  topic.is_internal = reader->ReadBool();
+  if (version >= 1) topic.is_internal = reader->ReadBool();
   topic.partitions =
       DecodeArray<MetadataPartition>(reader, version, kLeastPartitionBytes, DecodePartition);
   if (version >= 8) reader->Read<int32_t>();  // authorized operations
@@ -94,7 +94,7 @@ Result<MetadataResponse> DecodeMetadataResponse(int16_t version, ByteSpan body) 
   if (version >= 3) response.throttle_time_ms = reader.Read<int32_t>();
   response.brokers = DecodeArray<MetadataBroker>(&reader, version, kLeastBrokerBytes, DecodeBroker);
   if (version >= 2) response.cluster_id = reader.ReadNullableString().value_or("");
-  response.controller_id = reader.Read<int32_t>();
+  if (version >= 1) response.controller_id = reader.Read<int32_t>();
   response.topics = DecodeArray<MetadataTopic>(&reader, version, kLeastTopicBytes, DecodeTopic);
   if (version >= 8 && version <= 10) reader.Read<int32_t>();  // authorized operations
   reader.SkipTags();

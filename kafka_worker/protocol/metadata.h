@@ -16,7 +16,8 @@
 namespace dory::kafka::protocol {
 
 struct MetadataRequest {
-  std::vector<std::string_view> topics;     // empty: no topic, not all
+  // Empty: no topic, not all; but version 0 has no word for none, and means all.
+  std::vector<std::string_view> topics;
   bool allow_auto_topic_creation = false;   // sent from version 4 on; before it brokers always may
 };
 
@@ -39,7 +40,7 @@ struct MetadataTopic {
   int16_t error_code = 0;
   std::string name;
   TopicId id{};  // before version 10: zero
-  bool is_internal = false;
+  bool is_internal = false;  // before version 1: false
   std::vector<MetadataPartition> partitions;  // as the broker has them: not always sorted
 };
 
@@ -47,7 +48,7 @@ struct MetadataResponse {
   int32_t throttle_time_ms = 0;  // before version 3: 0
   std::vector<MetadataBroker> brokers;
   std::string cluster_id;      // before version 2, and where the broker has none: empty
-  int32_t controller_id = -1;  // -1: none
+  int32_t controller_id = -1;  // -1: none; before version 1 too
   std::vector<MetadataTopic> topics;
 };
 

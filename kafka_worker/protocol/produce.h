@@ -1,7 +1,7 @@
 // Produce: the batches of many partitions in one request, whose record bytes never pass through here.
 //
 // Source: the Kafka protocol guide, API key 0; record errors (8) are KIP-467, flexible (9) KIP-482,
-// leader hints (10) KIP-951.
+// leader hints (10) KIP-951. Versions 0 to 2 carry message sets (message_set.h) in the batches' place.
 //
 // The encoder writes everything but the records, and says where they belong:
 //
@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "kafka_worker/protocol/batch.h"
+#include "kafka_worker/protocol/message_set.h"
 #include "kafka_worker/protocol/request_header.h"
 
 namespace dory::kafka::protocol {
@@ -42,7 +43,12 @@ class ProduceEncoder {
   // Writes the batch header; its batch.records_bytes of records follow at the returned offset.
   size_t AddPartition(int32_t partition, const BatchHeader& batch);
 
-  // For a batch that is already whole somewhere else: `bytes` follow at the returned offset.
+  // Before version 3: the message that wraps a compressed message set. Writes all but its value, which
+  // follows at the returned offset.
+  size_t AddWrapper(int32_t partition, const MessageWrapper& wrapper, std::span<const ByteSpan> value);
+
+  // For what is already whole somewhere else, a batch or a message set: `bytes` follow at the returned
+  // offset.
   size_t AddWholeBatch(int32_t partition, size_t bytes);
 
   // Stores the size; returns how many bytes the whole request has, splices and size field included.
@@ -74,7 +80,7 @@ struct ProducePartitionResult {
   int32_t partition = 0;
   int16_t error_code = 0;
   int64_t base_offset = -1;
-  int64_t log_append_time_ms = -1;  // -1: the topic keeps the producer's timestamps
+  int64_t log_append_time_ms = -1;  // -1: the topic keeps the producer's timestamps; before version 2 too
   int64_t log_start_offset = -1;    // before version 5: -1
   std::vector<RecordError> record_errors;  // from version 8 on
   std::string error_message;               // null: empty
@@ -95,7 +101,7 @@ struct NodeEndpoint {
 
 struct ProduceResponse {
   std::vector<ProduceTopicResult> topics;
-  int32_t throttle_time_ms = 0;
+  int32_t throttle_time_ms = 0;              // before version 1: 0
   std::vector<NodeEndpoint> node_endpoints;  // of leaders named above
 };
 

@@ -14,7 +14,7 @@ void ProduceEncoder::Begin(const RequestHeader& header, int16_t acks, int32_t ti
   flexible_ = IsFlexible(Api::kProduce, header.version);
   Writer writer = MakeWriter();
   EncodeRequestHeader(Api::kProduce, header, &writer);
-  writer.PutNullableString(std::nullopt);  // transactional id
+  if (header.version >= 3) writer.PutNullableString(std::nullopt);  // transactional id
   writer.Put<int16_t>(acks);
   writer.Put<int32_t>(timeout_ms);
   writer.PutArrayCount(topic_count);
@@ -35,6 +35,17 @@ size_t ProduceEncoder::AddPartition(int32_t partition, const BatchHeader& batch)
   writer.PutByteCount(kBatchHeaderBytes + batch.records_bytes);
   EncodeBatchHeader(writer.Grow(kBatchHeaderBytes), batch);
   return EndPartition(batch.records_bytes);
+}
+
+size_t ProduceEncoder::AddWrapper(int32_t partition, const MessageWrapper& wrapper, std::span<const ByteSpan> value) {
+  size_t value_bytes = 0;
+  for (const ByteSpan span : value) value_bytes += span.size();
+  Writer writer = MakeWriter();
+  writer.Put<int32_t>(partition);
+  const size_t head_bytes = MessageOverhead(wrapper.format);
+  writer.PutByteCount(head_bytes + value_bytes);
+  EncodeWrapperHead(writer.Grow(head_bytes), wrapper, value);
+  return EndPartition(value_bytes);
 }
 
 size_t ProduceEncoder::AddWholeBatch(int32_t partition, size_t bytes) {

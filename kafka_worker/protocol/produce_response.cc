@@ -29,7 +29,7 @@ ProducePartitionResult DecodePartition(Reader* reader, int16_t version) {
   result.partition = reader->Read<int32_t>();
   result.error_code = reader->Read<int16_t>();
   result.base_offset = reader->Read<int64_t>();
-  result.log_append_time_ms = reader->Read<int64_t>();
+  if (version >= 2) result.log_append_time_ms = reader->Read<int64_t>();
   if (version >= 5) result.log_start_offset = reader->Read<int64_t>();
   if (version >= 8) {
     DecodeRecordErrors(reader, &result.record_errors);
@@ -79,7 +79,7 @@ Result<ProduceResponse> DecodeProduceResponse(int16_t version, ByteSpan body) {
   for (size_t i = 0; i < count && reader.ok(); ++i) {
     response.topics.push_back(DecodeTopic(&reader, version));
   }
-  response.throttle_time_ms = reader.Read<int32_t>();
+  if (version >= 1) response.throttle_time_ms = reader.Read<int32_t>();
   reader.ReadTags([&response](uint64_t tag, Reader& field) {
     if (tag == kNodeEndpointsTag) DecodeNodeEndpoints(&field, &response.node_endpoints);
   });

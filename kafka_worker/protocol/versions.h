@@ -16,6 +16,7 @@ namespace dory::kafka::protocol {
 
 enum class Api : int16_t {
   kProduce = 0,
+  kListOffsets = 2,
   kMetadata = 3,
   kApiVersions = 18,
   kInitProducerId = 22,
@@ -35,8 +36,9 @@ struct ApiSpec {
 };
 
 inline constexpr std::array kApis = {
-    ApiSpec{Api::kProduce, "Produce", {3, 12}, 9, false},
-    ApiSpec{Api::kMetadata, "Metadata", {1, 12}, 9, false},
+    ApiSpec{Api::kProduce, "Produce", {0, 12}, 9, false},
+    ApiSpec{Api::kListOffsets, "ListOffsets", {0, 0}, 6, false},
+    ApiSpec{Api::kMetadata, "Metadata", {0, 12}, 9, false},
     ApiSpec{Api::kApiVersions, "ApiVersions", {0, 3}, 3, true},
     ApiSpec{Api::kInitProducerId, "InitProducerId", {0, 5}, 2, false},
 };
@@ -62,6 +64,12 @@ constexpr int16_t ChooseRequestHeaderVersion(Api api, int16_t version) {
 // 0: the correlation id alone; 1: tagged fields behind it.
 constexpr int16_t ChooseResponseHeaderVersion(Api api, int16_t version) {
   return IsFlexible(api, version) && !FindApi(api).plain_response_header ? 1 : 0;
+}
+
+// The message format that goes with a version of Produce: 0 for Kafka 0.8 and 0.9, 1 for 0.10, 2 from 0.11 on.
+constexpr int8_t ChooseMessageFormat(int16_t produce_version) {
+  if (produce_version >= 3) return 2;
+  return produce_version == 2 ? 1 : 0;
 }
 
 // The newest version both speak; none where the ranges do not meet.

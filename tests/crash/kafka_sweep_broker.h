@@ -26,6 +26,7 @@
 #include "kafka_worker/protocol/wire.h"
 #include "tests/crash/kafka_sweep_scenario.h"
 #include "tests/crash/sweep.h"
+#include "tests/support/message_set.h"
 
 namespace dory::kafka {
 
@@ -192,10 +193,13 @@ class Brokers {
     writer.Put<int32_t>(correlation_id);
     if (protocol::ChooseResponseHeaderVersion(api, version) == 1) writer.PutNoTags();
     Verdict verdict;
-    if (api == protocol::Api::kApiVersions) PutApiVersions(&writer);
-    if (api == protocol::Api::kMetadata) PutMetadata(&reader, &writer);
+    const int16_t produce = scenario_.produce.at(static_cast<size_t>(request.broker - 1));
+    if (api == protocol::Api::kApiVersions && produce == 0) return std::nullopt;
+    if (api == protocol::Api::kApiVersions) PutApiVersions(produce, &writer);
+    if (api == protocol::Api::kListOffsets) writer.PutArrayCount(0);
+    if (api == protocol::Api::kMetadata) PutMetadata(version, &reader, &writer);
     if (api == protocol::Api::kInitProducerId) PutProducerId(&writer);
-    if (api == protocol::Api::kProduce) verdict = PutProduce(request.broker, &reader, &writer);
+    if (api == protocol::Api::kProduce) verdict = PutProduce(request.broker, version, &reader, &writer);
     if (verdict.cuts) return std::nullopt;
     if (verdict.is_silent) return Bytes{};
     if (verdict.garbles) answer.resize(answer.size() - 3);
@@ -203,12 +207,12 @@ class Brokers {
     return answer;
   }
 
-  void PutApiVersions(protocol::Writer* writer) const {
-    const int16_t init_producer_id = scenario_.old_brokers ? 1 : 4;
-    const std::pair<int16_t, int16_t> kOffered[] = {{0, 8}, {3, 2}, {18, 3}, {22, init_producer_id}};
+  void PutApiVersions(int16_t produce, protocol::Writer* writer) const {
+    std::vector<std::pair<int16_t, int16_t>> offered = {{0, produce}, {3, 2}, {18, 3}};
+    if (produce >= 3) offered.emplace_back(22, scenario_.old_brokers ? 1 : 4);
     writer->Put<int16_t>(0);
-    writer->PutArrayCount(std::size(kOffered));
-    for (const auto& [api, highest] : kOffered) {
+    writer->PutArrayCount(offered.size());
+    for (const auto& [api, highest] : offered) {
       writer->Put<int16_t>(api);
       writer->Put<int16_t>(0);
       writer->Put<int16_t>(highest);
@@ -218,28 +222,28 @@ class Brokers {
     writer->PutNoTags();
   }
 
-  void PutMetadata(protocol::Reader* reader, protocol::Writer* writer) {
+  void PutMetadata(int16_t version, protocol::Reader* reader, protocol::Writer* writer) {
     ++state_.metadata_requests;
     writer->PutArrayCount(2);
     for (int32_t id = 1; id <= 2; ++id) {
       writer->Put<int32_t>(id);
       writer->PutString("127.0.0.1");
       writer->Put<int32_t>(kFirstPort + id - 1);
-      writer->PutNullableString(std::nullopt);
+      if (version >= 1) writer->PutNullableString(std::nullopt);
     }
-    writer->PutNullableString("cluster");
-    writer->Put<int32_t>(1);
+    if (version >= 2) writer->PutNullableString("cluster");
+    if (version >= 1) writer->Put<int32_t>(1);
     const size_t count = reader->ReadArrayCount(2);
     writer->PutArrayCount(count);
-    for (size_t i = 0; i < count; ++i) PutTopic(std::string(reader->ReadString()), writer);
+    for (size_t i = 0; i < count; ++i) PutTopic(version, std::string(reader->ReadString()), writer);
   }
 
-  void PutTopic(const std::string& name, protocol::Writer* writer) const {
+  void PutTopic(int16_t version, const std::string& name, protocol::Writer* writer) const {
     const auto topic = static_cast<size_t>(name.at(1) - '0');
     const bool known = state_.metadata_requests > scenario_.known_after[topic];
     writer->Put<int16_t>(known ? 0 : 3);
     writer->PutString(name);
-    writer->PutBool(false);
+    if (version >= 1) writer->PutBool(false);
     const size_t partitions = known ? scenario_.partitions[topic] : 0;
     writer->PutArrayCount(partitions);
     for (size_t p = 0; p < partitions; ++p) {
@@ -259,10 +263,10 @@ class Brokers {
     writer->PutNoTags();
   }
 
-  Verdict PutProduce(int32_t broker, protocol::Reader* reader, protocol::Writer* writer) {
+  Verdict PutProduce(int32_t broker, int16_t version, protocol::Reader* reader, protocol::Writer* writer) {
     ++state_.produced;
     Verdict worst;
-    (void)reader->ReadNullableString();
+    if (version >= 3) (void)reader->ReadNullableString();
     if (reader->Read<int16_t>() != -1) Violate("acks is not all");
     reader->Read<int32_t>();
     const size_t topics = reader->ReadArrayCount(6);
@@ -277,21 +281,22 @@ class Brokers {
         const auto partition = static_cast<size_t>(reader->Read<int32_t>());
         const ByteSpan bytes = reader->ReadRaw(static_cast<size_t>(reader->Read<int32_t>()));
         const Verdict verdict = Take(broker, static_cast<size_t>(name.at(1) - '0'), partition, bytes);
-        PutResult(partition, verdict, writer);
+        PutResult(version, partition, verdict, writer);
         worst.cuts |= verdict.cuts;
         worst.is_silent |= verdict.is_silent;
         worst.garbles |= verdict.garbles;
       }
     }
-    writer->Put<int32_t>(0);
+    if (version >= 1) writer->Put<int32_t>(0);
     return worst;
   }
 
-  static void PutResult(size_t partition, const Verdict& verdict, protocol::Writer* writer) {
+  static void PutResult(int16_t version, size_t partition, const Verdict& verdict, protocol::Writer* writer) {
     writer->Put<int32_t>(static_cast<int32_t>(partition));
     writer->Put<int16_t>(verdict.code);
     writer->Put<int64_t>(verdict.code == 0 ? 1 : -1);
-    writer->Put<int64_t>(-1);
+    if (version >= 2) writer->Put<int64_t>(-1);
+    if (version < 8) return;
     writer->Put<int64_t>(0);
     writer->PutArrayCount(verdict.named.size());
     for (const int32_t record : verdict.named) {
@@ -331,9 +336,9 @@ class Brokers {
 
   // Kafka's checks, in Kafka's order.
   Verdict Judge(PartitionState* partition, ByteSpan bytes) {
-    const Result<protocol::DecodedBatch> decoded = protocol::DecodeBatch(bytes);
-    if (!decoded.ok()) return {.code = 2};
-    const Batch batch = Unpack(decoded.value());
+    const std::optional<Batch> unpacked = Unpack(bytes);
+    if (!unpacked) return {.code = 2};
+    const Batch& batch = *unpacked;
     const auto is = [&](uint16_t message, Fate fate) { return scenario_.messages.at(message).fate == fate; };
     const auto has = [&](Fate fate) {
       return std::any_of(batch.messages.begin(), batch.messages.end(), [&](uint16_t message) { return is(message, fate); });
@@ -352,18 +357,36 @@ class Brokers {
     return verdict;
   }
 
-  Batch Unpack(const protocol::DecodedBatch& decoded) {
+  // The format stands at the same place in all of them.
+  std::optional<Batch> Unpack(ByteSpan bytes) {
+    constexpr size_t kMagicAt = 16;
+    if (bytes.size() > kMagicAt && bytes[kMagicAt] < std::byte{2}) return UnpackMessages(bytes);
+    const Result<protocol::DecodedBatch> whole = protocol::DecodeBatch(bytes);
+    if (!whole.ok()) return std::nullopt;
+    const protocol::DecodedBatch& decoded = whole.value();
     Batch batch{decoded.header, {}};
     ByteReader records(decoded.records);
     protocol::RecordView record;
     for (int32_t i = 0; i < decoded.header.record_count; ++i) {
       if (!protocol::DecodeRecord(&records, &record) || record.offset_delta != i) Violate("a record's offset");
-      const int number = std::atoi(std::string(AsText(*record.value).substr(0, 4)).c_str());
-      if (static_cast<size_t>(number) >= scenario_.messages.size()) Violate("a message that nobody sent");
-      batch.messages.push_back(static_cast<uint16_t>(static_cast<size_t>(number) % scenario_.messages.size()));
+      batch.messages.push_back(NumberOf(*record.value));
     }
     if (records.remaining() > 0) Violate("bytes behind the records");
     return batch;
+  }
+
+  std::optional<Batch> UnpackMessages(ByteSpan bytes) {
+    const auto messages = tests::ReadMessageSet(bytes);
+    if (!messages) return std::nullopt;
+    Batch batch{{}, {}};
+    for (const tests::PlainMessage& message : *messages) batch.messages.push_back(NumberOf(*message.value));
+    return batch;
+  }
+
+  uint16_t NumberOf(ByteSpan value) {
+    const auto number = static_cast<size_t>(std::atoi(std::string(AsText(value).substr(0, 4)).c_str()));
+    if (number >= scenario_.messages.size()) Violate("a message that nobody sent");
+    return static_cast<uint16_t>(number % scenario_.messages.size());
   }
 
   ProducerState* FindProducer(PartitionState* partition, int64_t id) {
@@ -373,6 +396,7 @@ class Brokers {
   }
 
   int16_t Append(PartitionState* partition, const Batch& batch) {
+    if (batch.header.producer_id < 0) return AppendToLog(partition, batch);
     ProducerState* producer = FindProducer(partition, batch.header.producer_id);
     const int32_t base = batch.header.base_sequence;
     if (producer == nullptr) {
@@ -395,6 +419,10 @@ class Brokers {
       --producer->count;
     }
     producer->last[producer->count++] = window;
+    return AppendToLog(partition, batch);
+  }
+
+  static int16_t AppendToLog(PartitionState* partition, const Batch& batch) {
     for (const uint16_t message : batch.messages) partition->log.at(partition->size++) = message;
     return 0;
   }

@@ -81,6 +81,8 @@ struct Scenario {
   size_t most_records = SIZE_MAX;  // a batch
   bool names_refused = true;       // else their batch is refused without a name
   bool old_brokers = false;        // no InitProducerId 3, and they forget producers
+  // Of each broker the newest Produce. Below 3: message sets, and no producer ids; 0: no ApiVersions either.
+  std::array<int16_t, 2> produce = {8, 8};
   bool ambiguous = false;          // doubles may be, and are counted as possible
   bool gives_up = false;           // topic 2 is never known, and its messages are discarded
   bool discards_by_answer = false;

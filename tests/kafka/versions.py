@@ -3,8 +3,11 @@
 
     tests/kafka/versions.py [VERSION...] [--tests TEST,...] [--scale F]
 
-The versions are 2.8.2, 3.9.1 and 4.3.0 by default. Every test ends with what an independent
-consumer finds and with books that balance. --scale multiplies the numbers of messages.
+The versions are those of VERSIONS by default. Every test ends with what an independent consumer
+finds and with books that balance. --scale multiplies the numbers of messages.
+
+Before 0.11 messages arrive at least once: what is there twice must be counted as a possible
+duplicate.
 """
 
 import argparse
@@ -20,37 +23,20 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 from kafka import kafka_cluster  # noqa: E402
-from kafka.three_brokers import free_port, new_topic, settle_accounts  # noqa: E402
+from kafka.old_versions import (  # noqa: E402
+    create_topic, is_before, judge_arrivals, read_by_kcat)
+from kafka.three_brokers import free_port, new_topic  # noqa: E402
 from support import harness  # noqa: E402
 from support.harness import SUPPORT, Dory, Senders, check, wait_until  # noqa: E402
 
-VERSIONS = ["2.8.2", "3.9.1", "4.3.0"]
-CREATE_TOPICS = 19
+VERSIONS = ["0.8.2.2", "0.9.0.1", "0.10.2.2", "0.11.0.3", "1.1.1", "2.8.2", "3.9.1", "4.3.0"]
+NULL = -1       # as kcat prints its size
 HOUR_MS = 3_600_000
 # The kernel holds a datagram in one piece, of 4 MiB and some KiB at most.
 LARGE = 4_100_000
 TOO_LARGE_TO_SEND = 5 << 20
 # Where net.core.wmem_max is small, only root may send that; else a topic has a lower limit.
 LESS_LARGE, LOWER_LIMIT = 200_000, "100000"
-
-
-def text(value):
-    return struct.pack(">h", len(value)) + value.encode()
-
-
-def create_topic(cluster, name, partitions, **config):
-    """CreateTopics version 2, which all these versions speak; '_' in a name stands for '.'."""
-    settings = b"".join(text(key.replace("_", ".")) + text(value) for key, value in config.items())
-    body = struct.pack(">hhi", CREATE_TOPICS, 2, 1) + text("test")
-    body += struct.pack(">i", 1) + text(name) + struct.pack(">ihi", partitions, 1, 0)
-    body += struct.pack(">i", len(config)) + settings + struct.pack(">ib", 30000, 0)
-    host, port = cluster.bootstrap.split(":")
-    with socket.create_connection((host, int(port)), 30) as connection:
-        connection.sendall(struct.pack(">i", len(body)) + body)
-        size = struct.unpack(">i", connection.recv(4, socket.MSG_WAITALL))[0]
-        answer = connection.recv(size, socket.MSG_WAITALL)
-    code = struct.unpack(">h", answer[14 + len(name):16 + len(name)])[0]
-    check(code == 0, "CreateTopics: %d" % code)
 
 
 def encode(topic, key, value, timestamp_ms=None):
@@ -71,11 +57,8 @@ def send(dory, messages):
 
 def read_values(cluster, topic):
     """What kcat finds, by partition and in order."""
-    done = subprocess.run(["kcat", "-C", "-b", cluster.bootstrap, "-t", topic, "-o", "beginning",
-                           "-e", "-q", "-f", "%p %s\n"],
-                          stdout=subprocess.PIPE, check=True, text=True, timeout=60)
     found = {}
-    for line in done.stdout.splitlines():
+    for line in read_by_kcat(cluster, topic, "-f", "%p %s\n").splitlines():
         partition, value = line.split(" ", 1)
         found.setdefault(int(partition), []).append(value)
     return found
@@ -99,6 +82,18 @@ def expect_exactly(cluster, dory, topic, good, discarded):
     check(books["possible_duplicates"] == 0, "possible duplicates: %s" % books)
     check(dory.count_buffer("--live") == 0, "something is counted as buffered")
     return "received %d, arrived %d, discarded %s" % (books["received"], len(arrived), by_reason)
+
+
+def settle_accounts(cluster, dory, senders, sent):
+    """The three comparisons: sent = received, delivered = arrived, buffered counted = 0."""
+    books = dory.wait_delivered()
+    check(books["received"] == sent, "sent %d, received %s" % (sent, books))
+    check(books["rejected"] == 0 and books["discarded"] == 0, "something was refused: %s" % books)
+    verdict = judge_arrivals(cluster, senders, books)
+    check(dory.count_buffer("--live") == 0, "something is counted as buffered")
+    return "sent %d, received %d, delivered %d, arrived %d, doubled %d of %d possible" % (
+        sent, books["received"], books["delivered"], verdict["arrived"], verdict["doubled"],
+        books["possible_duplicates"])
 
 
 def main_job(cluster, scale):
@@ -157,7 +152,9 @@ def send_large(dory, topic, size):
 
 
 def records_without_a_key(cluster, scale):
-    """A compacted topic takes none without a key: record_errors names them, exactly they go."""
+    """A compacted topic takes none without a key: exactly they go, named by the broker or not."""
+    if is_before(cluster, 0, 9):
+        return "0.8 takes them"
     topic = new_topic("compacted")
     create_topic(cluster, topic, 2, cleanup_policy="compact")
     return refused_records(cluster, topic, scale, "keyless",
@@ -166,8 +163,10 @@ def records_without_a_key(cluster, scale):
 
 def records_of_tomorrow(cluster, scale):
     """A topic that bounds timestamps takes none from tomorrow."""
+    if is_before(cluster, 0, 10):
+        return "messages have no timestamps"
     topic = new_topic("tomorrow")
-    old = cluster.state["version"].startswith("2.")
+    old = is_before(cluster, 3, 6)
     name = "message_timestamp_difference_max_ms" if old else "message_timestamp_after_max_ms"
     create_topic(cluster, topic, 2, **{name: str(HOUR_MS)})
     now = int(time.time() * 1000)
@@ -186,7 +185,54 @@ def refused_records(cluster, topic, scale, what, make):
         return "%s: %s" % (what, expect_exactly(cluster, dory, topic, good, {"refused": len(bad)}))
 
 
-TESTS = [main_job, deaths, one_large_message, records_without_a_key, records_of_tomorrow]
+def what_messages_hold(cluster, scale):
+    """Keys, values, both null and empty as far as a client can say it, and timestamps."""
+    del scale
+    topics = {new_topic("null"): NULL, new_topic("empty"): 0}   # what an empty value is there
+    more = "".join("[topic:%s]\nempty_value = %s\n" % (topic, "empty" if size == 0 else "null")
+                   for topic, size in topics.items())
+    parts = [(key, value) for key in (b"", b"k", b"\0\xff") for value in (b"", b"v", b"x" * 5000)]
+    now = int(time.time() * 1000)
+    times = [now - 1000 * i for i in range(len(parts))]
+    for topic in topics:
+        create_topic(cluster, topic, 1)
+    with Dory(cluster.bootstrap, more=more) as dory:
+        dory.start()
+        send(dory, [encode(topic, key, value, time_ms) for topic in topics
+                    for (key, value), time_ms in zip(parts, times)])
+        wait_until(lambda: dory.books()["received"] == 2 * len(parts), "all are received")
+        dory.wait_delivered()
+    if is_before(cluster, 0, 10):
+        times = [0 for _ in parts]      # as kcat says that there is none
+    for topic, size in topics.items():
+        lines = read_by_kcat(cluster, topic, "-f", "%K %S %T\n").splitlines()
+        found = [tuple(int(n) for n in line.split()) for line in lines]
+        wanted = [(len(key) or NULL, len(value) or size, time_ms)
+                  for (key, value), time_ms in zip(parts, times)]
+        check(found == wanted, "found %s, not %s" % (found, wanted))
+    return "%d messages" % (2 * len(parts))
+
+
+def what_is_negotiated(cluster, scale):
+    """The status says of the broker what is spoken with it, and of old ones that it is not once."""
+    del scale
+    with Dory(cluster.bootstrap) as dory:
+        dory.start()
+        send(dory, [encode(new_topic("spoken"), b"", b"x")])
+        wait_until(lambda: dory.books()["delivered"] == 1, "it is delivered")
+        status = dory.status()
+        broker = [b for b in status["brokers"] if "versions" in b][0]
+        format_ = 0 if is_before(cluster, 0, 10) else 1 if is_before(cluster, 0, 11) else 2
+        check(broker["message_format"] == format_, "spoken: %s" % broker)
+        has_id = not is_before(cluster, 0, 11)
+        check(("InitProducerId" in broker["versions"]) == has_id, "spoken: %s" % broker)
+        warned = [w for w in status["warnings"] if "at least once" in w["text"]]
+        check(bool(warned) != has_id, "warnings: %s" % status["warnings"])
+        return "format %d, %s" % (broker["message_format"], broker["versions"])
+
+
+TESTS = [what_is_negotiated, what_messages_hold, main_job, deaths, one_large_message,
+         records_without_a_key, records_of_tomorrow]
 
 
 def on(version, test):

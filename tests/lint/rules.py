@@ -32,7 +32,8 @@ NAMED_IN = {
     r"(ini\.h|INIReader\.h)": r"common/config\w*\.(h|cc)",
     r"boost/.*": r"shm/(segment|mapping)\w*\.(h|cc)",
     r"spdlog/.*": r"common/log\.(h|cc)",
-    r"(zlib|snappy|lz4\w*|zstd\w*)\.h": r"kafka_worker/compressor\.cc|tests/unit/kafka_worker/.*",
+    r"zlib\.h": r"common/crc32\.cc|kafka_worker/compressor\.cc|tests/unit/kafka_worker/.*",
+    r"(snappy|lz4\w*|xxhash|zstd\w*)\.h": r"kafka_worker/compressor\.cc|tests/unit/kafka_worker/.*",
     r"microhttpd\.h": r"status_http/http_server\.(h|cc)",
     r"librdkafka/.*": r"(tests|bench)/.*",
 }

@@ -38,6 +38,7 @@ struct Options {
   std::string brokers;
   std::vector<std::string> topics;
   std::vector<std::string> reports;
+  std::vector<std::string> settings;
   double wait_s = 10;
   bool follow = false;
 };
@@ -61,7 +62,7 @@ struct Topic {
 class Reader {
  public:
   Reader(const Options& options, Verdict& verdict) : verdict_(verdict) {
-    MakeConsumer(options.brokers);
+    MakeConsumer(options);
     queue_ = rd_kafka_queue_new(kafka_);
     const std::chrono::duration<double> wait(options.wait_s);
     const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(wait);
@@ -111,10 +112,10 @@ class Reader {
   static constexpr size_t kBatch = 4096;
   static constexpr int kRequest_ms = 5000;
 
-  void MakeConsumer(const std::string& brokers) {
+  void MakeConsumer(const Options& options) {
     rd_kafka_conf_t* const conf = rd_kafka_conf_new();
-    const std::pair<const char*, const char*> settings[] = {
-        {"bootstrap.servers", brokers.c_str()},
+    std::vector<std::pair<std::string, std::string>> settings = {
+        {"bootstrap.servers", options.brokers},
         {"auto.offset.reset", "earliest"},
         {"enable.auto.commit", "false"},
         {"fetch.wait.max.ms", "50"},
@@ -124,9 +125,14 @@ class Reader {
         {"reconnect.backoff.max.ms", "500"},
         {"check.crcs", "true"},
     };
+    for (const std::string& setting : options.settings) {
+      const size_t at = setting.find('=');
+      if (at == std::string::npos) throw Failure(setting + ": not NAME=VALUE");
+      settings.emplace_back(setting.substr(0, at), setting.substr(at + 1));
+    }
     char error[512];
     for (const auto& [name, value] : settings) {
-      if (rd_kafka_conf_set(conf, name, value, error, sizeof(error)) != RD_KAFKA_CONF_OK) {
+      if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error, sizeof(error)) != RD_KAFKA_CONF_OK) {
         throw Failure(error);
       }
     }
@@ -254,6 +260,7 @@ void AddOptions(CLI::App& app, Options& options) {
   app.add_option("--topics", options.topics, "the topics, a,b,...")->delimiter(',')->required();
   app.add_option("--expect", options.reports,
                  "numbered_sender's reports, of all that was sent to these topics");
+  app.add_option("--set", options.settings, "NAME=VALUE of librdkafka's, for brokers older than 0.10");
   app.add_option("--wait", options.wait_s, "seconds without a new message after which to give up");
   app.add_flag("--follow", options.follow,
                "read until SIGTERM with a line a second to stderr, then load reports and judge");

@@ -31,7 +31,7 @@ class BrokerConnectionTest : public ::testing::Test {
     if (::bind(listener_.get(), plain, size) != 0 || ::listen(listener_.get(), 8) != 0) std::abort();
     ::getsockname(listener_.get(), plain, &size);
     const HostPort peer{"127.0.0.1", ntohs(address.sin_port)};
-    connection_ = std::make_unique<BrokerConnection>(loop_, settings_, peer, 3);
+    connection_ = std::make_unique<BrokerConnection>(loop_, settings_, memory_, peer, 3);
     connection_->on_room = [this] { ++rooms_; };
   }
 
@@ -131,6 +131,7 @@ class BrokerConnectionTest : public ::testing::Test {
 
   EventLoop loop_;
   ConnectionSettings settings_{"test", 60'000, 20};
+  NegotiationMemory memory_;
   FileDescriptor listener_;
   FileDescriptor peer_;
   protocol::Bytes input_;
@@ -233,6 +234,39 @@ TEST_F(BrokerConnectionTest, RoomIsSaidWhenItIsThereAgain) {
   EXPECT_FALSE(connection_->HasRoom());
   ASSERT_TRUE(RunUntil([&] { return rooms_ == 2; }));
   EXPECT_TRUE(connection_->HasRoom());
+}
+
+// Kafka 0.8 and 0.9: they close at ApiVersions, and answer what they know.
+TEST_F(BrokerConnectionTest, ABrokerThatClosesAtApiVersionsAndLivesIsOld) {
+  protocol::Bytes request;
+  const auto come = [&] {
+    connection_->Connect(MonotonicMs());
+    input_.clear();
+    return RunUntil([this] { return Accept(); });
+  };
+  const auto api = [&] { return static_cast<Api>(LoadBigEndian<int16_t>(request.data() + 4)); };
+  const auto leave = [&] {
+    peer_.Reset();
+    ASSERT_TRUE(RunUntil([this] {
+      return connection_->state() == BrokerConnection::State::kDown && !connection_->in_backoff(MonotonicMs());
+    }));
+  };
+  ASSERT_TRUE(come() && RunUntil([&] { return ReadRequest(&request); }));
+  EXPECT_EQ(api(), Api::kApiVersions);
+  leave();
+  ASSERT_TRUE(come() && RunUntil([&] { return ReadRequest(&request); }));
+  EXPECT_EQ(api(), Api::kListOffsets);
+  SendAnswer(IdOf(request), protocol::Bytes(4));
+  ASSERT_TRUE(RunUntil([&] { return ReadRequest(&request); }));
+  EXPECT_EQ(api(), Api::kApiVersions);
+  leave();
+  ASSERT_TRUE(come() && RunUntil([this] { return connection_->up(); }));
+  EXPECT_EQ(connection_->VersionOf(Api::kProduce), 0);
+  EXPECT_EQ(connection_->VersionOf(Api::kMetadata), 0);
+  EXPECT_FALSE(connection_->VersionOf(Api::kInitProducerId) || connection_->IsIdempotent());
+  leave();
+  ASSERT_TRUE(come() && RunUntil([&] { return ReadRequest(&request); }));  // it may have been upgraded
+  EXPECT_EQ(api(), Api::kListOffsets);
 }
 
 // Behind what is on its way, which it leaves alone.

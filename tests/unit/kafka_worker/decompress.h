@@ -8,6 +8,9 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +38,19 @@ inline std::string DecompressGzip(std::string_view packed) {
   EXPECT_EQ(stream.avail_in, 0u);
   ::inflateEnd(&stream);
   return plain;
+}
+
+// Until 0.9 Kafka had the frame's header checked from its magic number on (KAFKA-3160): that checksum is held
+// against xxHash's own, and then the right one put in its place, so that lz4's library reads the frame.
+inline std::string RepairOldLz4(std::string_view packed) {
+  constexpr size_t kChecksumAt = 6;
+  std::string repaired(packed);
+  const auto check = [&](size_t from) {
+    return static_cast<char>(XXH32(packed.data() + from, kChecksumAt - from, 0) >> 8);
+  };
+  EXPECT_EQ(packed.at(kChecksumAt), check(0));
+  repaired[kChecksumAt] = check(4);
+  return repaired;
 }
 
 // The Java library's stream: a header of 16 bytes, then blocks, each behind its size.

@@ -15,6 +15,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -27,6 +28,7 @@
 #include "kafka_worker/protocol/record.h"
 #include "kafka_worker/protocol/versions.h"
 #include "kafka_worker/protocol/wire.h"
+#include "tests/support/message_set.h"
 #include "tests/unit/kafka_worker/decompress.h"
 
 namespace dory::kafka {
@@ -44,6 +46,8 @@ struct SeenBatch {
   int16_t epoch;
   int32_t sequence;
   std::vector<std::string> values;
+  int8_t format = 2;
+  std::vector<int64_t> timestamps = {};  // of format 1
   size_t connection = 0;   // the nth that was accepted, from 1
   size_t in_request = 0;   // batches of that request
   int32_t timeout_ms = 0;  // the request's
@@ -86,7 +90,8 @@ class FakeBroker {
   int32_t throttle_ms = 0;                          // told with the next Produce answer
   size_t most_records = SIZE_MAX;                   // a batch, else 10
   int16_t produce_version = 8;                      // likewise
-  int16_t init_producer_id_version = 1;             // the newest that is offered
+  int16_t init_producer_id_version = 1;             // the newest that is offered; -1: none
+  bool knows_api_versions = true;                   // else it closes the connection, as Kafka 0.8 and 0.9 do
   int32_t leader = 1;                               // of all partitions; this broker is 1,
   uint16_t other_port = 0;                          // and at this port is broker 2, where there is one
   int64_t next_producer_id = 1000;
@@ -178,9 +183,10 @@ class FakeBroker {
   bool IsStuck(const Bytes& frame) const {
     protocol::Reader reader(frame, false);
     if (stuck.empty() || reader.Read<int16_t>() != 0) return false;
-    (void)reader.ReadRaw(2 + 4);
+    const auto version = reader.Read<int16_t>();
+    (void)reader.Read<int32_t>();
     (void)reader.ReadNullableString();  // client id
-    (void)reader.ReadNullableString();  // transactional id
+    if (version >= 3) (void)reader.ReadNullableString();  // transactional id
     (void)reader.ReadRaw(2 + 4);
     bool found = false;
     for (size_t topics_left = reader.ReadArrayCount(6); topics_left > 0; --topics_left) {
@@ -206,10 +212,14 @@ class FakeBroker {
     writer.Put<int32_t>(correlation_id);
     if (protocol::ChooseResponseHeaderVersion(api, version) == 1) writer.PutNoTags();
     bool answers = true;
-    if (api == protocol::Api::kApiVersions) PutApiVersions(&writer);
-    if (api == protocol::Api::kMetadata) PutMetadata(&reader, &writer);
+    if (api == protocol::Api::kApiVersions) {
+      answers = knows_api_versions;
+      PutApiVersions(&writer);
+    }
+    if (api == protocol::Api::kListOffsets) writer.PutArrayCount(reader.Read<int32_t>() == -1 ? 0 : 1);
+    if (api == protocol::Api::kMetadata) PutMetadata(version, &reader, &writer);
     if (api == protocol::Api::kInitProducerId) PutProducerId(&writer);
-    if (api == protocol::Api::kProduce) answers = PutProduce(client.number, &reader, &writer);
+    if (api == protocol::Api::kProduce) answers = PutProduce(version, client.number, &reader, &writer);
     if (!answers) return false;
     StoreBigEndian(answer.data(), static_cast<int32_t>(answer.size() - 4));
     return ::send(client.fd.get(), answer.data(), answer.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(answer.size());
@@ -217,10 +227,11 @@ class FakeBroker {
 
   void PutApiVersions(protocol::Writer* writer) {
     ++api_versions_requests;
-    const std::pair<int16_t, int16_t> kOffered[] = {{0, produce_version}, {3, 2}, {18, 3}, {22, init_producer_id_version}};
+    std::vector<std::pair<int16_t, int16_t>> offered = {{0, produce_version}, {3, 2}, {18, 3}};
+    if (init_producer_id_version >= 0) offered.emplace_back(22, init_producer_id_version);
     writer->Put<int16_t>(0);
-    writer->PutArrayCount(std::size(kOffered));
-    for (const auto& [api, highest] : kOffered) {
+    writer->PutArrayCount(offered.size());
+    for (const auto& [api, highest] : offered) {
       writer->Put<int16_t>(api);
       writer->Put<int16_t>(0);
       writer->Put<int16_t>(highest);
@@ -230,17 +241,17 @@ class FakeBroker {
     writer->PutNoTags();
   }
 
-  void PutMetadata(protocol::Reader* reader, protocol::Writer* writer) {
+  void PutMetadata(int16_t version, protocol::Reader* reader, protocol::Writer* writer) {
     ++metadata_requests;
     writer->PutArrayCount(other_port == 0 ? 1 : 2);
     for (int32_t id = 1; id <= (other_port == 0 ? 1 : 2); ++id) {
       writer->Put<int32_t>(id);
       writer->PutString("127.0.0.1");
       writer->Put<int32_t>(id == 1 ? port_ : other_port);
-      writer->PutNullableString(std::nullopt);
+      if (version >= 1) writer->PutNullableString(std::nullopt);
     }
-    writer->PutNullableString("cluster");
-    writer->Put<int32_t>(1);
+    if (version >= 2) writer->PutNullableString("cluster");
+    if (version >= 1) writer->Put<int32_t>(1);
     const size_t count = reader->ReadArrayCount(2);
     writer->PutArrayCount(count);
     for (size_t i = 0; i < count; ++i) {
@@ -248,7 +259,7 @@ class FakeBroker {
       const auto found = topics.find(name);
       writer->Put<int16_t>(found == topics.end() ? 3 : 0);
       writer->PutString(name);
-      writer->PutBool(false);
+      if (version >= 1) writer->PutBool(false);
       const int32_t partitions = found == topics.end() ? 0 : found->second;
       writer->PutArrayCount(static_cast<size_t>(partitions));
       for (int32_t p = 0; p < partitions; ++p) {
@@ -269,8 +280,8 @@ class FakeBroker {
     writer->PutNoTags();
   }
 
-  bool PutProduce(size_t connection, protocol::Reader* reader, protocol::Writer* writer) {
-    (void)reader->ReadNullableString();
+  bool PutProduce(int16_t version, size_t connection, protocol::Reader* reader, protocol::Writer* writer) {
+    if (version >= 3) (void)reader->ReadNullableString();
     EXPECT_EQ(reader->Read<int16_t>(), -1);  // acks=all
     const auto timeout_ms = reader->Read<int32_t>();
     const size_t topic_count = reader->ReadArrayCount(6);
@@ -285,14 +296,15 @@ class FakeBroker {
       for (size_t p = 0; p < partitions; ++p) {
         const auto partition = reader->Read<int32_t>();
         const ByteSpan bytes = reader->ReadRaw(static_cast<size_t>(reader->Read<int32_t>()));
-        const Result<protocol::DecodedBatch> batch = protocol::DecodeBatch(bytes);
-        EXPECT_TRUE(batch.ok() || takes_damaged);
-        if (!batch.ok()) {
-          PutResult(partition, {.code = 2}, writer);
+        const std::optional<SeenBatch> batch = version >= 3 ? Unpack(bytes) : UnpackMessages(version, bytes);
+        EXPECT_TRUE(batch || takes_damaged);
+        if (!batch) {
+          PutResult(version, partition, {.code = 2}, writer);
           continue;
         }
         came.emplace_back(partition, seen[partition].size());
-        answers = PutVerdict(partition, batch.value(), writer) && answers;
+        seen[partition].push_back(*batch);
+        answers = PutVerdict(version, partition, writer) && answers;
       }
     }
     for (const auto& [partition, index] : came) {
@@ -301,13 +313,15 @@ class FakeBroker {
       batch.in_request = came.size();
       batch.timeout_ms = timeout_ms;
     }
-    writer->Put<int32_t>(std::exchange(throttle_ms, 0));
+    if (version >= 1) writer->Put<int32_t>(std::exchange(throttle_ms, 0));
     return answers;
   }
 
-  bool PutVerdict(int32_t partition, const protocol::DecodedBatch& batch, protocol::Writer* writer) {
-    SeenBatch& now = seen[partition].emplace_back();
-    now = {batch.header.producer_id, batch.header.producer_epoch, batch.header.base_sequence, {}, 0, 0, 0};
+  static std::optional<SeenBatch> Unpack(ByteSpan bytes) {
+    const Result<protocol::DecodedBatch> decoded = protocol::DecodeBatch(bytes);
+    if (!decoded.ok()) return std::nullopt;
+    const protocol::DecodedBatch& batch = decoded.value();
+    SeenBatch now{batch.header.producer_id, batch.header.producer_epoch, batch.header.base_sequence, {}};
     now.codec = static_cast<int16_t>(batch.header.attributes & protocol::kCodecMask);
     now.bytes = batch.records.size();
     const std::string plain = Decompress(static_cast<Compression>(now.codec), batch.records);
@@ -319,6 +333,44 @@ class FakeBroker {
       now.values.emplace_back(AsText(record.value.value_or(ByteSpan{})));
     }
     EXPECT_EQ(records.remaining(), 0u);
+    return now;
+  }
+
+  // Messages of the format that goes with the version, from offset 0 on, plain or in one wrapper.
+  static std::optional<SeenBatch> UnpackMessages(int16_t version, ByteSpan bytes) {
+    SeenBatch now{-1, -1, -1, {}};
+    now.format = version == 2 ? 1 : 0;
+    now.bytes = bytes.size();
+    auto messages = tests::ReadMessageSet(bytes);
+    if (!messages) return std::nullopt;
+    const tests::PlainMessage outer = messages->front();
+    now.codec = outer.attributes;
+    std::string plain;
+    if (now.codec != 0) {
+      const std::string_view packed = AsText(*outer.value);
+      const bool is_old_lz4 = now.codec == 3 && now.format == 0;
+      plain = Decompress(static_cast<Compression>(now.codec), AsBytes(is_old_lz4 ? RepairOldLz4(packed) : std::string(packed)));
+      messages = tests::ReadMessageSet(AsBytes(plain));
+      EXPECT_TRUE(messages && !outer.key);
+      if (!messages) return std::nullopt;
+      EXPECT_EQ(outer.offset, now.format == 0 ? 0 : static_cast<int64_t>(messages->size()) - 1);
+    }
+    for (const tests::PlainMessage& message : *messages) {
+      EXPECT_EQ(message.magic, now.format);
+      EXPECT_EQ(message.offset, static_cast<int64_t>(now.values.size()));
+      EXPECT_EQ(message.attributes, 0);
+      now.values.emplace_back(AsText(message.value.value_or(ByteSpan{})));
+      now.timestamps.push_back(message.timestamp);
+    }
+    if (now.codec != 0) {
+      EXPECT_EQ(outer.timestamp, *std::max_element(now.timestamps.begin(), now.timestamps.end()));
+    }
+    return now;
+  }
+
+  // Of the batch that was seen last.
+  bool PutVerdict(int16_t version, int32_t partition, protocol::Writer* writer) {
+    const SeenBatch& now = seen[partition].back();
     if (HasAny(now, cut)) return false;
     Step step;
     if (always.contains(partition)) {
@@ -330,17 +382,17 @@ class FakeBroker {
     } else {
       step.code = Judge(partition, now);
     }
-    if (!step.cuts) PutResult(partition, step, writer);
+    if (!step.cuts) PutResult(version, partition, step, writer);
     return !step.cuts;
   }
 
-  void PutResult(int32_t partition, const Step& step, protocol::Writer* writer) {
+  void PutResult(int16_t version, int32_t partition, const Step& step, protocol::Writer* writer) {
     writer->Put<int32_t>(partition);
     writer->Put<int16_t>(step.code);
     writer->Put<int64_t>(step.code == 0 ? static_cast<int64_t>(log[partition].size()) : -1);
-    writer->Put<int64_t>(-1);
-    writer->Put<int64_t>(0);
-    if (produce_version < 8) return;
+    if (version >= 2) writer->Put<int64_t>(-1);
+    if (version >= 5) writer->Put<int64_t>(0);
+    if (version < 8) return;
     writer->PutArrayCount(step.names_record >= 0 ? 1 : 0);
     if (step.names_record >= 0) {
       writer->Put<int32_t>(step.names_record);
@@ -359,6 +411,10 @@ class FakeBroker {
     if (batch.values.size() > most_records) return 10;
     if (HasAny(batch, refused)) return 87;
     if (HasAny(batch, poison)) return -1;
+    if (batch.producer_id < 0) {  // it has no sequence, and whatever comes is appended
+      log[partition].insert(log[partition].end(), batch.values.begin(), batch.values.end());
+      return 0;
+    }
     Leader& leader_state = leaders_[partition];
     const bool same = leader_state.producer_id == batch.producer_id;
     if (same && batch.epoch < leader_state.epoch) return 47;

@@ -28,7 +28,7 @@ void PutTopic(std::string_view name, int32_t partitions, int16_t version, Writer
   writer->Put<int16_t>(partitions == 0 ? 3 : 0);
   writer->PutString(name);
   if (version >= 10) writer->PutRaw(Bytes(16, std::byte{0x5a}));
-  writer->PutBool(name == "__internal");
+  if (version >= 1) writer->PutBool(name == "__internal");
   writer->PutArrayCount(static_cast<size_t>(partitions));
   for (int32_t partition = 0; partition < partitions; ++partition) {
     PutPartition(partition, version, writer);
@@ -37,11 +37,11 @@ void PutTopic(std::string_view name, int32_t partitions, int16_t version, Writer
   PutUnknownTag(writer);
 }
 
-void PutBroker(int32_t id, std::string_view host, Writer* writer) {
+void PutBroker(int32_t id, std::string_view host, int16_t version, Writer* writer) {
   writer->Put<int32_t>(id);
   writer->PutString(host);
   writer->Put<int32_t>(9092 + id);
-  writer->PutNullableString(id == 0 ? std::optional<std::string_view>("rack") : std::nullopt);
+  if (version >= 1) writer->PutNullableString(id == 0 ? std::optional<std::string_view>("rack") : std::nullopt);
   PutUnknownTag(writer);
 }
 
@@ -50,10 +50,10 @@ Bytes MakeResponse(int16_t version, int32_t partitions) {
   Writer writer(&out, IsFlexible(Api::kMetadata, version));
   if (version >= 3) writer.Put<int32_t>(55);
   writer.PutArrayCount(2);
-  PutBroker(0, "host.example", &writer);
-  PutBroker(1, "::1", &writer);
+  PutBroker(0, "host.example", version, &writer);
+  PutBroker(1, "::1", version, &writer);
   if (version >= 2) writer.PutNullableString("cluster");
-  writer.Put<int32_t>(1);
+  if (version >= 1) writer.Put<int32_t>(1);
   writer.PutArrayCount(3);
   PutTopic("some.topic", partitions, version, &writer);
   PutTopic("missing", 0, version, &writer);
@@ -75,7 +75,7 @@ void CheckTopics(const std::vector<MetadataTopic>& topics, int16_t version) {
   EXPECT_EQ(topics[0].partitions[2].leader_epoch, version >= 7 ? kLeaderEpoch + 2 : -1);
   EXPECT_EQ(topics[1].error_code, 3);
   EXPECT_FALSE(topics[1].is_internal);
-  EXPECT_TRUE(topics[2].is_internal);
+  EXPECT_EQ(topics[2].is_internal, version >= 1);
 }
 
 TEST(MetadataTest, DecodesAllVersions) {
@@ -88,7 +88,7 @@ TEST(MetadataTest, DecodesAllVersions) {
     EXPECT_EQ(response.value().brokers[1].host, "::1");
     EXPECT_EQ(response.value().brokers[1].port, 9093);
     EXPECT_EQ(response.value().cluster_id, version >= 2 ? "cluster" : "");
-    EXPECT_EQ(response.value().controller_id, 1);
+    EXPECT_EQ(response.value().controller_id, version >= 1 ? 1 : -1);
     CheckTopics(response.value().topics, version);
     ExpectOnlyTheWholeDecodes(DecodeMetadataResponse, version, body);
     SurviveAnyChangedByte(DecodeMetadataResponse, version, body);

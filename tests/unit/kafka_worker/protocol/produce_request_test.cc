@@ -2,6 +2,7 @@
 
 #include "common/crc32c.h"
 #include "kafka_worker/protocol/produce.h"
+#include "tests/support/message_set.h"
 
 namespace dory::kafka::protocol {
 namespace {
@@ -53,7 +54,9 @@ class ProduceRequestTest : public testing::TestWithParam<int16_t> {
     EXPECT_EQ(LoadBigEndian<int32_t>(whole.data()), static_cast<int32_t>(whole.size() - 4));
     EXPECT_EQ(LoadBigEndian<int16_t>(whole.data() + 6), GetParam());
     Reader reader(ByteSpan(whole).subspan(flexible() ? 16 : 15), flexible());
-    EXPECT_EQ(reader.ReadNullableString(), std::nullopt);
+    if (GetParam() >= 3) {
+      EXPECT_EQ(reader.ReadNullableString(), std::nullopt);
+    }
     EXPECT_EQ(reader.Read<int16_t>(), -1);
     EXPECT_EQ(reader.Read<int32_t>(), 5000);
     EXPECT_EQ(reader.ReadArrayCount(1), topic_count);
@@ -108,6 +111,25 @@ TEST_P(ProduceRequestTest, SplicesAWholeBatch) {
   reader.SkipTags();
   reader.SkipTags();
   EXPECT_TRUE(reader.Finish("request", GetParam()).ok());
+}
+
+// All but its value is in the request, the value where the caller has it.
+TEST_P(ProduceRequestTest, SplicesAWrapper) {
+  const Bytes value(5000, std::byte{'z'});
+  const ByteSpan kValue[] = {ByteSpan(value)};
+  encoder_.Begin({GetParam(), 1, "c"}, -1, 5000, 1);
+  encoder_.BeginTopic("t", 1);
+  encoder_.AddWrapper(9, {1, 2, 10, 1000}, kValue);
+  encoder_.Finish();
+  const Bytes whole = Splice(encoder_, {value});
+  Reader reader = OpenRequest(whole, 1);
+  EXPECT_EQ(reader.ReadString(), "t");
+  EXPECT_EQ(reader.ReadArrayCount(1), 1u);
+  EXPECT_EQ(reader.Read<int32_t>(), 9);
+  const auto messages = tests::ReadMessageSet(ReadRecords(&reader));
+  ASSERT_TRUE(messages && messages->size() == 1);
+  EXPECT_EQ(messages->front().attributes, 2);
+  EXPECT_EQ(messages->front().value->size(), value.size());
 }
 
 TEST_P(ProduceRequestTest, StartsAnewWithEveryBegin) {

@@ -47,7 +47,7 @@ void PutPartition(int32_t partition, int16_t error_code, int16_t version, Writer
   writer->Put<int32_t>(partition);
   writer->Put<int16_t>(error_code);
   writer->Put<int64_t>(error_code == 0 ? 1000 + partition : -1);
-  writer->Put<int64_t>(-1);
+  if (version >= 2) writer->Put<int64_t>(77);
   if (version >= 5) writer->Put<int64_t>(500);
   if (version >= 8 && error_code == 87) {
     PutRecordErrors(writer);
@@ -76,7 +76,7 @@ Bytes MakeResponse(int16_t version) {
   writer.PutArrayCount(1);
   PutPartition(8, 6, version, &writer);
   PutUnknownTag(&writer);
-  writer.Put<int32_t>(250);
+  if (version >= 1) writer.Put<int32_t>(250);
   if (version >= 10) {
     PutEndpointsTag(&writer);
   } else {
@@ -113,11 +113,12 @@ TEST(ProduceResponseTest, DecodesAllVersions) {
     const auto result = DecodeProduceResponse(version, MakeResponse(version));
     ASSERT_TRUE(result.ok()) << result.status().message();
     const ProduceResponse& response = result.value();
-    EXPECT_EQ(response.throttle_time_ms, 250);
+    EXPECT_EQ(response.throttle_time_ms, version >= 1 ? 250 : 0);
     ASSERT_EQ(response.topics.size(), 2u);
     EXPECT_EQ(response.topics[0].name, "first");
     ASSERT_EQ(response.topics[0].partitions.size(), 2u);
     EXPECT_EQ(response.topics[0].partitions[0].base_offset, 1000);
+    EXPECT_EQ(response.topics[0].partitions[0].log_append_time_ms, version >= 2 ? 77 : -1);
     EXPECT_EQ(response.topics[0].partitions[0].log_start_offset, version >= 5 ? 500 : -1);
     CheckRefused(response.topics[0].partitions[1], version);
     CheckHints(response, version);

@@ -6,7 +6,7 @@ namespace dory::kafka::protocol {
 namespace {
 
 TEST(VersionsTest, EveryApiHasItsRow) {
-  for (Api api : {Api::kProduce, Api::kMetadata, Api::kApiVersions, Api::kInitProducerId}) {
+  for (Api api : {Api::kProduce, Api::kListOffsets, Api::kMetadata, Api::kApiVersions, Api::kInitProducerId}) {
     EXPECT_EQ(FindApi(api).api, api) << static_cast<int>(api);
   }
 }
@@ -39,6 +39,12 @@ TEST(VersionsTest, HeadersFollowTheFirstFlexibleVersion) {
   EXPECT_EQ(ChooseResponseHeaderVersion(Api::kProduce, 9), 1);
   EXPECT_EQ(ChooseRequestHeaderVersion(Api::kInitProducerId, 2), 2);
   EXPECT_EQ(ChooseRequestHeaderVersion(Api::kApiVersions, 3), 2);
+}
+
+TEST(VersionsTest, TheMessageFormatFollowsProduce) {
+  const int8_t kFormats[] = {0, 0, 1, 2, 2, 2};
+  for (int16_t version = 0; version < 6; ++version) EXPECT_EQ(ChooseMessageFormat(version), kFormats[version]);
+  EXPECT_EQ(ChooseMessageFormat(FindApi(Api::kProduce).spoken.highest), 2);
 }
 
 TEST(VersionsTest, ApiVersionsResponsesAlwaysHaveThePlainHeader) {

@@ -1,0 +1,62 @@
+// Writes what the table of versions says as a document: doc/kafka_compat.md. `make docs` rewrites it,
+// `make docs-check` fails where it is stale.
+
+#include <cstdio>
+#include <string>
+
+#include "kafka_worker/protocol/versions.h"
+
+namespace dory {
+namespace {
+
+using kafka::protocol::ApiSpec;
+using kafka::protocol::kApis;
+
+constexpr const char* kHead =
+    R"(# Brokers
+
+<!-- Generated from kafka_worker/protocol/versions.h by doc/generate/compat_docs.cc: `make docs`. -->
+
+Dory speaks to any Kafka from 0.8.2 to 4.3, and finds out by itself which, with each connection; nothing
+is configured. `doryctl status --json` says of each broker that is up which versions are in use with it
+(`versions`) and in which format messages go there (`message_format`). Brokers of one cluster may differ,
+as they do while it is upgraded.
+
+| Kafka | Produce | message format | delivered | timestamps | codecs |
+|---|---|---|---|---|---|
+| 0.8.2, 0.9 | 0 | 0 | at least once | none | gzip, snappy, lz4 |
+| 0.10 | 2 | 1 | at least once | the client's | gzip, snappy, lz4 |
+| 0.11, 1, 2.0 | 3 to 6 | 2 | once | the client's | gzip, snappy, lz4 |
+| 2.1 and newer | 7 and newer | 2 | once | the client's | gzip, snappy, lz4, zstd |
+
+* *At least once*: these brokers can't tell a repetition from a new message. What is sent again after an
+  attempt whose outcome is not known is counted, before it is sent, as possible duplicates: in the books,
+  by topic, and in the discard report. The status has a warning while such a broker is connected.
+* A codec that a broker does not know is not used there: batches go uncompressed, which is logged once.
+* 0.8 and 0.9 do not answer ApiVersions. To find that out takes two connections; with 0.9, which closes
+  none of them, some seconds.
+
+`make check-kafka` runs one broker of each of 0.8.2.2, 0.9.0.1, 0.10.2.2, 0.11.0.3, 1.1.1, 2.8.2, 3.9.1 and
+4.3.0. Other brokers that speak Kafka's protocol were not tried.
+
+## Requests
+
+Of each request the newest version that both know is used.
+
+| request | key | versions | flexible from |
+|---|---|---|---|
+)";
+
+void PrintCompat() {
+  std::fputs(kHead, stdout);
+  for (const ApiSpec& spec : kApis) {
+    const std::string flexible = spec.first_flexible > spec.spoken.highest ? "-" : std::to_string(spec.first_flexible);
+    std::printf("| %s | %d | %d to %d | %s |\n", std::string(spec.name).c_str(), static_cast<int>(spec.api),
+                spec.spoken.lowest, spec.spoken.highest, flexible.c_str());
+  }
+}
+
+}  // namespace
+}  // namespace dory
+
+int main() { dory::PrintCompat(); }

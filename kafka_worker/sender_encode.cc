@@ -1,0 +1,226 @@
+// The other half of sender.h: C8, a request for one broker in the form that it knows.
+//
+//     its Produce   goes as
+//     3 and newer   batches of format 2: a header of ours, the records from the pool, or compressed
+//     2, and 0, 1   message sets of format 1, and 0: in private memory, compressed or not
+
+#include <algorithm>
+
+#include "common/crash_point.h"
+#include "common/crc32c.h"
+#include "common/log.h"
+#include "kafka_worker/possible_duplicates.h"
+#include "kafka_worker/sender.h"
+#include "kafka_worker/window.h"
+#include "shm/store.h"
+
+namespace dory::kafka {
+namespace {
+
+using protocol::Api;
+using shm::BatchDescriptor;
+using shm::BatchState;
+
+constexpr int16_t kAcksAll = -1;
+
+bool IsWhole(const BatchDescriptor& batch) { return batch.word.first == 0 && batch.word.count == batch.commit.count; }
+
+void MarkSent(Memory& memory, const std::vector<SentBatch>& batches) {
+  for (const SentBatch& sent : batches) {
+    BatchDescriptor& batch = memory.pool.writable(sent.batch);
+    shm::Store(batch.word, shm::MakeBatchWord(BatchState::kSent, batch.word.first, batch.word.count));
+  }
+}
+
+uint32_t Crc32cOf(const std::vector<ByteSpan>& spans) {
+  uint32_t crc = 0;
+  for (const ByteSpan span : spans) crc = Crc32cExtend(crc, span);
+  return crc;
+}
+
+iovec Piece(ByteSpan bytes) { return {const_cast<std::byte*>(bytes.data()), bytes.size()}; }
+
+// The request's pieces: its own bytes up to each splice, then that batch's records.
+void LayOutPieces(std::span<const protocol::ProduceEncoder::Splice> splices,
+                  const std::vector<std::vector<ByteSpan>>& records, Frame* frame) {
+  const ByteSpan head(frame->head);
+  size_t at = 0;
+  for (size_t i = 0; i < splices.size(); ++i) {
+    frame->pieces.push_back(Piece(head.subspan(at, splices[i].offset - at)));
+    for (const ByteSpan span : records[i]) frame->pieces.push_back(Piece(span));
+    at = splices[i].offset;
+  }
+  if (at < head.size()) frame->pieces.push_back(Piece(head.subspan(at)));
+}
+
+}  // namespace
+
+// A whole batch of format 2 goes under the crc that was kept as it grew, so that a wild write is refused by
+// the broker; what is encoded anew would get a fresh crc.
+void Sender::LeaveOut(int8_t format, std::vector<SentBatch>* batches) {
+  std::erase_if(*batches, [&](const SentBatch& sent) {
+    const BatchDescriptor& batch = memory_.pool.descriptor(sent.batch);
+    if (format < 2 && HasSequence(batch)) {
+      callbacks_.on_sequence_unknown(sent);
+      return true;
+    }
+    if ((format == 2 && IsWhole(batch)) || BatchHolds(memory_.pool, sent.batch)) return false;
+    callbacks_.on_corrupt(sent);
+    return true;
+  });
+}
+
+// A window that is not its whole batch is encoded anew, in private memory, with offsets from 0.
+void Sender::AddWindow(BatchId id, Frame* frame, protocol::BatchHeader* header) {
+  protocol::Bytes records;
+  const WindowEncoding window = EncodeWindow(memory_.pool, id, &records);
+  header->records_bytes = records.size();
+  header->records_crc = window.crc;
+  header->max_timestamp = window.max_timestamp;
+  frame->copies.push_back(std::move(records));
+  spans_.push_back({ByteSpan(frame->copies.back())});
+}
+
+Compression Sender::ChooseCodec(const SentBatch& sent, int16_t version) const {
+  Topic& topic = *sent.topic;
+  const Compression codec = topic.config.compression;
+  if (!IsCompressed(topic)) return Compression::kNone;
+  if (IsKnownTo(version, codec)) return codec;
+  if (!topic.codec_missed) {
+    LogWarning("topic {}: broker {} is too old for zstd; batches go there uncompressed", topic.name, sent.broker);
+  }
+  topic.codec_missed = true;
+  return Compression::kNone;
+}
+
+// False: they go as they are.
+bool Sender::Compress(const SentBatch& sent, int16_t version, size_t size, std::span<const ByteSpan> spans,
+                      ChunkedBytes* out) {
+  const TopicConfig& config = sent.topic->config;
+  if (size < static_cast<uint64_t>(config.compression_min_size)) return false;
+  const Compression codec = ChooseCodec(sent, version);
+  if (codec == Compression::kNone) return false;
+  return compressor_.Compress(codec, config.compression_level, spans,
+                              MostCompressedBytes(size, config.compression_min_ratio), out,
+                              protocol::ChooseMessageFormat(version));
+}
+
+// Where it is worth it the records in `spans_` become their compressed form. Where their crc does not hold
+// they stay as they are, under the crc that was kept: the broker refuses them, instead of getting a wild
+// write under a fresh crc.
+bool Sender::CompressRecords(const SentBatch& sent, int16_t version, Frame* frame, protocol::BatchHeader* header) {
+  if (!IsCompressed(*sent.topic)) return false;
+  std::vector<ByteSpan>& spans = spans_.back();
+  if (Crc32cOf(spans) != header->records_crc) return false;
+  ChunkedBytes out(chunks_);
+  if (!Compress(sent, version, header->records_bytes, spans, &out)) return false;
+  spans = out.Spans();
+  header->attributes = CodecBits(sent.topic->config.compression);
+  header->records_bytes = out.size();
+  header->records_crc = Crc32cOf(spans);
+  frame->encoded.push_back(std::move(out));
+  return true;
+}
+
+void Sender::AddRecords(SentBatch* sent, int16_t version, Frame* frame) {
+  const BatchDescriptor& batch = memory_.pool.descriptor(sent->batch);
+  const shm::BatchEnd end = memory_.pool.End(sent->batch);
+  protocol::BatchHeader header;
+  header.base_timestamp = batch.base_timestamp;
+  header.record_count = static_cast<int32_t>(batch.word.count);
+  if (HasSequence(batch)) {
+    header.producer_id = memory_.ProducerOf(batch.producer_index).id;
+    header.producer_epoch = batch.epoch;
+    header.base_sequence = batch.base_sequence;
+  }
+  if (IsWhole(batch)) {
+    header.max_timestamp = end.max_timestamp;
+    header.records_bytes = batch.commit.bytes;
+    header.records_crc = end.crc;
+    spans_.emplace_back();
+    memory_.pool.CollectSpans(sent->batch, 0, batch.commit.bytes, &spans_.back());
+  } else {
+    AddWindow(sent->batch, frame, &header);
+  }
+  sent->compressed = CompressRecords(*sent, version, frame, &header);
+  encoder_.AddPartition(sent->partition, header);
+}
+
+void Sender::AddMessages(SentBatch* sent, int16_t version, Frame* frame) {
+  protocol::MessageWrapper wrapper;
+  wrapper.format = protocol::ChooseMessageFormat(version);
+  wrapper.message_count = static_cast<int32_t>(memory_.pool.descriptor(sent->batch).word.count);
+  ChunkedBytes messages(chunks_);
+  wrapper.max_timestamp = TranscodeWindow(memory_.pool, sent->batch, wrapper.format, &messages);
+  const std::vector<ByteSpan> spans = messages.Spans();
+  ChunkedBytes out(chunks_);
+  sent->compressed = Compress(*sent, version, messages.size(), spans, &out);
+  if (sent->compressed) {
+    wrapper.codec_bits = CodecBits(sent->topic->config.compression);
+    spans_.push_back(out.Spans());
+    encoder_.AddWrapper(sent->partition, wrapper, spans_.back());
+    frame->encoded.push_back(std::move(out));
+  } else {
+    spans_.push_back(spans);
+    encoder_.AddWholeBatch(sent->partition, messages.size());
+    frame->encoded.push_back(std::move(messages));
+  }
+}
+
+void Sender::AddBatch(SentBatch* sent, int16_t version, Frame* frame) {
+  BatchDescriptor& batch = memory_.pool.writable(sent->batch);
+  memory_.Mark(shm::Step::kC8, sent->batch);
+  if (!HasSequence(batch)) CountPossibleDuplicates(memory_, *sent);
+  shm::Store(batch.attempts, batch.attempts + 1);
+  DORY_CRASH_POINT("C8.attempt");
+  if (protocol::ChooseMessageFormat(version) == 2) {
+    AddRecords(sent, version, frame);
+  } else {
+    AddMessages(sent, version, frame);
+  }
+}
+
+void Sender::SendLoad(BrokerConnection& connection, Load load) {
+  std::vector<SentBatch>& batches = load.batches;
+  const std::optional<int16_t> version = connection.VersionOf(Api::kProduce);
+  if (!version) {
+    const Status why = Status::Error("it offers no version of Produce that we speak");
+    connection.Close(why);
+    callbacks_.on_answer(connection, batches, 0, {Answer::End::kCut, why, 0});
+    return;
+  }
+  LeaveOut(protocol::ChooseMessageFormat(*version), &batches);
+  if (batches.empty()) return;
+  std::stable_sort(batches.begin(), batches.end(),
+                   [](const SentBatch& a, const SentBatch& b) { return a.topic->row < b.topic->row; });
+  const protocol::RequestHeader header = connection.NextHeader(Api::kProduce);
+  const auto same_topic = [](const SentBatch& a, const SentBatch& b) { return a.topic == b.topic; };
+  size_t topic_count = 0;
+  for (size_t i = 0; i < batches.size(); ++i) topic_count += i == 0 || !same_topic(batches[i - 1], batches[i]);
+
+  Frame frame;
+  spans_.clear();
+  encoder_.Begin(header, kAcksAll, static_cast<int32_t>(load.timeout_ms), topic_count);
+  for (size_t i = 0; i < batches.size(); ++i) {
+    if (i == 0 || !same_topic(batches[i - 1], batches[i])) {
+      const auto end = std::find_if(batches.begin() + static_cast<ptrdiff_t>(i), batches.end(),
+                                    [&](const SentBatch& b) { return b.topic != batches[i].topic; });
+      encoder_.BeginTopic(batches[i].topic->name,
+                          static_cast<size_t>(end - batches.begin()) - i);
+    }
+    AddBatch(&batches[i], header.version, &frame);
+  }
+  frame.bytes = encoder_.Finish();
+  frame.head.assign(encoder_.buffer().begin(), encoder_.buffer().end());
+  LayOutPieces(encoder_.splices(), spans_, &frame);
+  memory_.Mark(shm::Step::kC8, batches.front().batch);
+  DORY_CRASH_POINT("C8.before_write");
+  connection.Exchange(Api::kProduce, std::move(frame), load.timeout_ms,
+                      [this, &connection, sent = std::move(batches), version = header.version](const Answer& answer) {
+                        DORY_CRASH_POINT("C9.answer");
+                        if (DORY_IS_MUTANT("SENT after the write")) MarkSent(memory_, sent);
+                        callbacks_.on_answer(connection, sent, version, answer);
+                      });
+}
+
+}  // namespace dory::kafka
