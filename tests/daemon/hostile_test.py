@@ -107,9 +107,8 @@ class HostileAnswers(Scripted):
         self.assertLess(self.memory_kb("VmHWM"), before + MEMORY_KB)
 
     def test_a_producer_id_is_got_nevertheless(self):
-        broker = self.run_against(1)
-        broker.mangles[INIT_PRODUCER_ID].extend(
-            mangle for mangle in MANGLES if mangle not in (twice, byte_by_byte))
+        mangles = [mangle for mangle in MANGLES if mangle not in (twice, byte_by_byte)]
+        broker = self.run_against(1, mangles={INIT_PRODUCER_ID: mangles})
         values = self.send_batch(0)
         self.wait_settled()
         self.assertEqual(self.log_of(0), values)

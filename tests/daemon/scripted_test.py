@@ -26,9 +26,12 @@ def encode_keyed(topic, partition, value):
 
 
 class Scripted(DaemonCase):
-    def run_against(self, partitions, options=OPTIONS, request_timeout="5s", max_idle_s=None):
+    def run_against(self, partitions, options=OPTIONS, request_timeout="5s", max_idle_s=None,
+                    mangles=None):
         self.broker = ScriptedBroker({"t": partitions})
         self.broker.max_idle_s = max_idle_s
+        for api, how in (mangles or {}).items():
+            self.broker.mangles[api].extend(how)
         self.addCleanup(self.broker.stop)
         self.broker.__enter__()
         self.write_config("%s\nrequest_timeout = %s" % (self.broker.address, request_timeout),
