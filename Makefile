@@ -7,6 +7,7 @@
 #   make check-more      what else must not rot (at most 40 minutes)
 #   make check-kafka     the long form on real Kafka of all versions (at most an hour)
 #   make check-sanitizers   the crash sweeps and replays of SAN=address,undefined (at most an hour)
+#   make check-arch      the unit tests for aarch64, under qemu (at most 20 minutes)
 #   make unit            the unit tests alone
 #   make soak            the storm of kills for MINUTES=100, on real Kafka; never part of a check
 #   make bench           figures beside a bare sink in the same run; never part of a check
@@ -20,6 +21,8 @@
 #   V=1                  shows the command lines
 #   SAN=address|thread|undefined   a sanitizer build, in build/<SAN>/; address,undefined is both, in
 #                        build/address-undefined/
+#   CROSS=aarch64-linux-gnu-       a build for another machine, in build/aarch64/, by this prefix of the
+#                        compilers and of pkg-config
 #   CRASH=1              a build whose crash points are alive, in build/crash/
 #   MUTANT=name          a build with one deliberate fault, in build/mutant-<name>/
 #
@@ -32,13 +35,17 @@ MAKEFLAGS += --no-builtin-rules
 
 comma := ,
 VARIANT := $(if $(MUTANT),mutant-$(MUTANT),$(subst $(comma),-,$(SAN)))$(if $(CRASH),$(if $(MUTANT)$(SAN),-)crash)
+ifdef CROSS
+VARIANT := $(firstword $(subst -, ,$(CROSS)))$(if $(VARIANT),-$(VARIANT))
+endif
 OUT := build$(if $(VARIANT),/$(VARIANT))
 BIN := $(OUT)/bin
 OBJ := $(OUT)/obj
 GEN := $(OUT)/gen
 
-CXX := g++
-CC := gcc
+CXX := $(CROSS)g++
+CC := $(CROSS)gcc
+PKG_CONFIG := $(CROSS)pkg-config
 PROTOC := protoc
 VERSION := $(shell cat VERSION)
 
@@ -48,7 +55,7 @@ SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstr
 DEFINES := -DDORY_VERSION='"$(VERSION)"' -D_FILE_OFFSET_BITS=64 \
            $(if $(CRASH),-DDORY_CRASH_POINTS) $(if $(MUTANT),-DDORY_MUTANT_$(MUTANT))
 INCLUDES := -I. -isystem $(GEN)
-THIRD_PARTY := $(shell pkg-config --cflags spdlog protobuf inih 2>/dev/null)
+THIRD_PARTY := $(shell $(PKG_CONFIG) --cflags spdlog protobuf inih 2>/dev/null)
 COMMON_FLAGS := -O2 -g -pthread $(WARNINGS) $(SANITIZE) $(DEFINES) $(INCLUDES)
 CXXFLAGS := -std=c++20 $(COMMON_FLAGS) $(THIRD_PARTY)
 CFLAGS := -std=c11 $(COMMON_FLAGS)
@@ -82,7 +89,7 @@ BENCH_PROGRAMS := $(patsubst bench/%.cc,%,$(wildcard bench/*.cc))
 UNIT_SOURCES := $(wildcard tests/unit/*/*_test.cc tests/unit/*/*/*_test.cc)
 UNIT_OBJECTS := $(UNIT_SOURCES:%.cc=$(OBJ)/%.o)
 
-.PHONY: all support bench-programs unit check check-more check-kafka check-sanitizers demo soak \
+.PHONY: all support bench-programs unit check check-more check-kafka check-sanitizers check-arch demo soak \
         bench deps deps-check lint clean docs docs-check install
 all: $(PROGRAMS:%=$(BIN)/%)
 support: $(SUPPORT_PROGRAMS:%=$(BIN)/%)
@@ -181,7 +188,7 @@ demo:
 	@packaging/install-packages build demo
 	@MAKE="$(MAKE)" tests/support/demo
 
-check check-more check-kafka check-sanitizers: deps-check
+check check-more check-kafka check-sanitizers check-arch: deps-check
 	@tests/run $@
 
 soak: deps-check

@@ -1,7 +1,6 @@
 // A segment's layout where the kernel's pages have 64 KiB, as on many aarch64 machines. Here they
 // mostly have 4 KiB, so what is checked is what larger ones need: two regions never share a 64 KiB page,
-// each is mapped from such a boundary on, and so is the guard on both sides of it. tests/arch/run has
-// these tests also run where the page size is 64 KiB.
+// each is mapped from such a boundary on, and so is the guard on both sides of it.
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
