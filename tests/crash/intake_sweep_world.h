@@ -71,9 +71,7 @@ struct Shared {
 class World {
  public:
   explicit World(const Scenario& scenario) : scenario_(scenario) {
-    char folder[] = "/dev/shm/intake_sweep.XXXXXX";
-    if (::mkdtemp(folder) == nullptr) Die("mkdtemp");
-    folder_ = folder;
+    folder_ = crash::MakeFolder(crash::ScratchFolder() + "/");
     const Result<int> fd = shm::CreateSegment(folder_, {.ring_size = scenario.ring_size,
                                                         .pool_size = shm::kBlockSize,
                                                         .lanes = 1,

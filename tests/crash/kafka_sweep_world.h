@@ -50,9 +50,7 @@ struct Shared {
 class World : public crash::Machine {
  public:
   explicit World(const Scenario& scenario) : scenario_(scenario) {
-    char folder[] = "/dev/shm/kafka_sweep.XXXXXX";
-    if (::mkdtemp(folder) == nullptr) Die("mkdtemp");
-    folder_ = folder;
+    folder_ = crash::MakeFolder(crash::ScratchFolder() + "/");
     const uint32_t blocks = kReserveBlocks + scenario.free_blocks;
     const Result<int> fd = shm::CreateSegment(folder_, {.ring_size = scenario.ring_size,
                                                         .pool_size = blocks * shm::kBlockSize,

@@ -25,6 +25,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,6 +37,26 @@ namespace dory::crash {
 [[noreturn]] inline void Die(const std::string& what) {
   std::fprintf(stderr, "sweep: %s\n", what.c_str());
   std::exit(2);
+}
+
+inline std::string MakeFolder(const std::string& prefix) {
+  std::string folder = prefix + "XXXXXX";
+  if (::mkdtemp(folder.data()) == nullptr) Die("mkdtemp");
+  return folder;
+}
+
+// In memory, for the worlds of this process and of those that it forks; it goes when this one ends, however
+// they ended. To be asked for before the first fork.
+inline const std::string& ScratchFolder() {
+  struct Scratch {
+    const std::string path = MakeFolder("/dev/shm/dory-crash.");
+    const pid_t owner = ::getpid();
+    ~Scratch() {
+      if (::getpid() == owner) std::filesystem::remove_all(path);
+    }
+  };
+  static const Scratch scratch;
+  return scratch.path;
 }
 
 struct Tally {

@@ -44,6 +44,7 @@ void AwaitOne(std::vector<pid_t>* running) {
 std::vector<Tally> SweepAll(const std::vector<Job>& jobs, RunJob run) {
   auto* const tallies = ShareArray<Tally>(jobs.size());
   seen = ShareArray<bool>(ListCrashPoints().size());
+  ScratchFolder();
   ObserveCrashPoints(NotePassage);
   std::vector<pid_t> running;
   for (size_t i = 0; i < jobs.size(); ++i) {
