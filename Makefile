@@ -61,7 +61,7 @@ CXXFLAGS := -std=c++20 $(COMMON_FLAGS) $(THIRD_PARTY)
 CFLAGS := -std=c11 $(COMMON_FLAGS)
 # Beside the address sanitizer's library, the shared one of undefined does not heed its options.
 LDFLAGS := -pthread $(SANITIZE) $(if $(findstring undefined,$(SAN)),-static-libubsan) -Wl,--as-needed
-LIBS := -lev -lprotobuf -linih -lspdlog -lfmt -lsnappy -llz4 -lzstd -lz
+LIBS := -lev -lprotobuf -linih -lspdlog -lfmt -lsnappy -llz4 -lzstd -lz -lssl -lcrypto -lsasl2
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s %s\n' $(1) $(2))

@@ -30,6 +30,9 @@ enum class Batching { kPerTopic, kOff };
 enum class TimestampSource { kClient, kReceive };
 enum class EmptyValue { kNull, kEmpty };
 enum class Compression { kNone, kGzip, kSnappy, kLz4, kZstd };  // Kafka's numbers, too
+enum class SecurityProtocol { kPlaintext, kSsl, kSaslPlaintext, kSaslSsl };
+enum class TlsVerify { kFull, kChain, kNone };
+enum class SaslMechanism { kNone, kPlain, kScramSha256, kScramSha512, kGssapi, kOauthbearer };
 enum class LogLevel { kTrace, kDebug, kInfo, kWarning, kError };
 
 // [input:NAME]
@@ -46,7 +49,30 @@ struct InputConfig {
   bool operator==(const InputConfig&) const = default;
 };
 
-// [kafka]
+// [tls]: to brokers
+struct TlsConfig {
+  std::string ca_file;             // of these four empty: the system's; none; in certificate_file; none
+  std::string certificate_file;
+  std::string key_file;
+  std::string key_password_file;
+  TlsVerify verify{};
+
+  bool operator==(const TlsConfig&) const = default;
+};
+
+// [sasl]: who we are for brokers
+struct SaslConfig {
+  SaslMechanism mechanism{};
+  std::string username;
+  std::string password_file;
+  std::string token_file;
+  std::string keytab_file;         // empty: the credentials that Kerberos finds by itself
+  std::string service_name;
+
+  bool operator==(const SaslConfig&) const = default;
+};
+
+// [kafka], and how its connections are secured
 struct KafkaConfig {
   std::vector<HostPort> brokers;   // never empty
   std::string client_id;
@@ -55,7 +81,16 @@ struct KafkaConfig {
   bool topic_autocreate = false;
   int64_t max_request_bytes = 0;
   int64_t in_flight_bytes = 0;
+  SecurityProtocol security_protocol{};
+  TlsConfig tls;
+  SaslConfig sasl;
 
+  bool UsesTls() const {
+    return security_protocol == SecurityProtocol::kSsl || security_protocol == SecurityProtocol::kSaslSsl;
+  }
+  bool UsesSasl() const {
+    return security_protocol == SecurityProtocol::kSaslPlaintext || security_protocol == SecurityProtocol::kSaslSsl;
+  }
   bool operator==(const KafkaConfig&) const = default;
 };
 

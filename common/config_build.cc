@@ -99,11 +99,15 @@ class Builder {
     BuildPart(SectionKind::kLog, &config_);
     BuildPart(SectionKind::kHttp, &config_);
     BuildPart(SectionKind::kKafka, &config_.kafka);
+    BuildPart(SectionKind::kTls, &config_.kafka.tls);
+    BuildPart(SectionKind::kSasl, &config_.kafka.sasl);
     BuildTopics();
     BuildInputs();
     CheckPaths();
     CheckMessageSizes();
     CheckCompressionLevels();
+    CheckTls();
+    CheckSasl();
     if (!text_.errors.empty()) return JoinErrors();
     return std::move(config_);
   }
@@ -261,7 +265,7 @@ class Builder {
     for (const ConfigLine& line : section.text->lines) {
       const OptionRow* row = FindOption(section.row->kind, line.key);
       if (row == nullptr) {
-        AddError(*section.text, line, "unknown option" + SuggestKey(section.row->kind, line.key));
+        AddError(*section.text, HideSecret(section, line), "unknown option" + SuggestKey(section.row->kind, line.key));
       } else if (const ConfigLine* first = FindLine(*section.text, line.key); first != &line) {
         AddError(*section.text, line, "set already at " + FormatPlace(text_, first->place) +
                                           "; allowed: once");
@@ -273,6 +277,12 @@ class Builder {
         set_in_file->emplace(section.text->name, line.key);
       }
     }
+  }
+
+  // Who writes password = ... here has no such option, and finds it in no log.
+  static ConfigLine HideSecret(const KnownSection& section, ConfigLine line) {
+    if (section.row->kind == SectionKind::kTls || section.row->kind == SectionKind::kSasl) line.value = "(not shown)";
+    return line;
   }
 
   // The lines' errors alone, for a section that is refused as a whole.
@@ -362,6 +372,62 @@ class Builder {
     AddErrorAt(section, "compression_level", std::to_string(topic.compression_level),
                "a level that " + std::string(codec.name) + " does not have; allowed: default" +
                    (codec.highest > 0 ? ", or 1 to " + std::to_string(codec.highest) : ""));
+  }
+
+  // ---- security: who asks for it gets no connection without it, and nothing that is set is left unused
+
+  struct SecurityOption {
+    std::string_view key;
+    const std::string& value;
+    bool wanted;              // by the mechanism, ...
+    std::string_view by = {};  // ... or by whom else
+  };
+
+  void CheckTls() {
+    const TlsConfig& tls = config_.kafka.tls;
+    const bool identified = !tls.certificate_file.empty();
+    for (const SecurityOption& option : {SecurityOption{"ca_file", tls.ca_file, true},
+                                         {"certificate_file", tls.certificate_file, true},
+                                         {"key_file", tls.key_file, identified},
+                                         {"key_password_file", tls.key_password_file, identified}}) {
+      if (option.value.empty()) continue;
+      if (!config_.kafka.UsesTls()) {
+        AddErrorAt("tls", option.key, option.value,
+                   "set, but connections are without TLS; allowed: with [kafka] security_protocol = SSL or SASL_SSL");
+      } else if (!option.wanted) {
+        AddErrorAt("tls", option.key, option.value, "a key without a certificate; allowed: with certificate_file");
+      }
+    }
+  }
+
+  void CheckSasl() {
+    const SaslConfig& sasl = config_.kafka.sasl;
+    const OptionRow& row = *FindOption(SectionKind::kSasl, "mechanism");
+    const std::string mechanism = FormatOption(row, row.field.get(&sasl));
+    if (config_.kafka.UsesSasl() != (sasl.mechanism != SaslMechanism::kNone)) {
+      AddErrorAt("sasl", "mechanism", mechanism,
+                 config_.kafka.UsesSasl()
+                     ? "[kafka] security_protocol asks for one; allowed: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, GSSAPI, "
+                       "OAUTHBEARER"
+                     : "set, but connections are without SASL; allowed: with [kafka] security_protocol = "
+                       "SASL_PLAINTEXT or SASL_SSL");
+    }
+    const bool token = sasl.mechanism == SaslMechanism::kOauthbearer;
+    const bool kerberos = sasl.mechanism == SaslMechanism::kGssapi;
+    const bool password = sasl.mechanism != SaslMechanism::kNone && !token && !kerberos;
+    CheckSaslOption({"username", sasl.username, password, "PLAIN or SCRAM"}, password, mechanism);
+    CheckSaslOption({"password_file", sasl.password_file, password, "PLAIN or SCRAM"}, password, mechanism);
+    CheckSaslOption({"token_file", sasl.token_file, token, "OAUTHBEARER"}, token, mechanism);
+    CheckSaslOption({"keytab_file", sasl.keytab_file, kerberos, "GSSAPI"}, false, mechanism);
+  }
+
+  void CheckSaslOption(const SecurityOption& option, bool needed, const std::string& mechanism) {
+    if (option.value.empty() && needed) {
+      AddErrorAt("sasl", option.key, "", "empty; allowed: one, since mechanism is " + mechanism);
+    } else if (!option.value.empty() && !option.wanted) {
+      AddErrorAt("sasl", option.key, option.value,
+                 "mechanism " + mechanism + " has no use for it; allowed: with " + std::string(option.by));
+    }
   }
 
   ConfigText text_;

@@ -26,7 +26,12 @@ class Comparison {
 
  private:
   static const void* GetObject(SectionKind kind, const Config& config) {
-    return kind == SectionKind::kKafka ? static_cast<const void*>(&config.kafka) : &config;
+    switch (kind) {
+      case SectionKind::kKafka: return &config.kafka;
+      case SectionKind::kTls: return &config.kafka.tls;
+      case SectionKind::kSasl: return &config.kafka.sasl;
+      default: return &config;
+    }
   }
 
   void CompareSection(const SectionRow& section, const std::string& name, const void* before, const void* after) {
@@ -86,6 +91,8 @@ void* GetWritableObject(FieldOwner owner, Config* config) {
   switch (owner) {
     case FieldOwner::kConfig: return config;
     case FieldOwner::kKafka: return &config->kafka;
+    case FieldOwner::kTls: return &config->kafka.tls;
+    case FieldOwner::kSasl: return &config->kafka.sasl;
     default: return nullptr;
   }
 }

@@ -28,6 +28,8 @@ std::string DumpConfig(const Config& config) {
   DumpSection(SectionKind::kLog, "", &config, &text);
   DumpSection(SectionKind::kHttp, "", &config, &text);
   DumpSection(SectionKind::kKafka, "", &config.kafka, &text);
+  DumpSection(SectionKind::kTls, "", &config.kafka.tls, &text);
+  DumpSection(SectionKind::kSasl, "", &config.kafka.sasl, &text);
   DumpSection(SectionKind::kTopic, "*", &config.topic_defaults, &text);
   for (const auto& [name, topic] : config.topics) {
     DumpSection(SectionKind::kTopic, name, &topic, &text);

@@ -12,6 +12,7 @@ constexpr int64_t kMs = 1;
 constexpr int64_t kS = 1000;
 constexpr int64_t kMinute = 60 * kS;
 constexpr int64_t kHour = 60 * kMinute;
+constexpr int64_t kFilePath = 160;    // a line has at most 199 bytes
 constexpr int64_t kSocketPath = 107;  // sockaddr_un's, less the final zero
 constexpr unsigned kAll = kSupervisor | kIntake | kKafkaWorker;
 constexpr unsigned kWorkers = kIntake | kKafkaWorker;
@@ -22,6 +23,8 @@ template <typename Owner>
 constexpr FieldOwner kOwnerOf = std::is_same_v<Owner, Config>        ? FieldOwner::kConfig
                                 : std::is_same_v<Owner, InputConfig> ? FieldOwner::kInput
                                 : std::is_same_v<Owner, KafkaConfig> ? FieldOwner::kKafka
+                                : std::is_same_v<Owner, TlsConfig>   ? FieldOwner::kTls
+                                : std::is_same_v<Owner, SaslConfig>  ? FieldOwner::kSasl
                                                                      : FieldOwner::kTopic;
 
 template <typename Member>
@@ -60,6 +63,13 @@ constexpr SectionRow kSections[] = {
      "nothing can be changed there. Where it can't listen Dory goes on without, with a warning in the "
      "status, and tries again."},
     {SectionKind::kKafka, "kafka", "[kafka]", "The cluster that messages go to."},
+    {SectionKind::kTls, "tls", "[tls]",
+     "TLS to brokers, where [kafka] security_protocol says so. Files are PEM, and are read again when "
+     "they have changed: they hold for the connections that are made from then on. Where new ones "
+     "can't be used the old ones stay, with a warning in the log and the status."},
+    {SectionKind::kSasl, "sasl", "[sasl]",
+     "Who we are for brokers, where [kafka] security_protocol says so. Secrets stand in files, never "
+     "here; they are read anew for every connection, so a new one needs no restart."},
     {SectionKind::kTopic, "topic:", "[topic:NAME]",
      "How messages of a topic are sent. [topic:*] holds for all topics, and [topic:NAME] changes "
      "for the topic NAME what it sets."},
@@ -141,6 +151,44 @@ constexpr OptionRow kOptions[] = {
      Bind<&KafkaConfig::in_flight_bytes>(),
      "Bytes of compressed records that a worker may hold until they are written to brokers; a batch "
      "waits while they are used up. Uncompressed ones take none, they are written from the buffer."},
+    {kKafka, "security_protocol", kEnum, "PLAINTEXT", 0, 0, "PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL",
+     kKafkaWorker,
+     Bind<&KafkaConfig::security_protocol>(),
+     "How the brokers' listeners are secured: SSL is TLS, see [tls]; with SASL we say who we are, see "
+     "[sasl]."},
+
+    {kTls, "ca_file", kPath, "", 0, kFilePath, "", kKafkaWorker, Bind<&TlsConfig::ca_file>(),
+     "Certificates of the authorities that a broker's certificate may be signed by. Empty: those "
+     "that the system trusts."},
+    {kTls, "certificate_file", kPath, "", 0, kFilePath, "", kKafkaWorker,
+     Bind<&TlsConfig::certificate_file>(),
+     "Our own certificate, then those that lead to its authority, for brokers that ask for one "
+     "(mutual TLS). Empty: there is none."},
+    {kTls, "key_file", kPath, "", 0, kFilePath, "", kKafkaWorker, Bind<&TlsConfig::key_file>(),
+     "The private key of certificate_file. Empty: it stands in that file."},
+    {kTls, "key_password_file", kPath, "", 0, kFilePath, "", kKafkaWorker,
+     Bind<&TlsConfig::key_password_file>(),
+     "File whose first line is the password of an encrypted key. Empty: there is none."},
+    {kTls, "verify", kEnum, "full", 0, 0, "full|chain|none", kKafkaWorker, Bind<&TlsConfig::verify>(),
+     "What is asked of a broker's certificate: full, that one of the authorities signed it and that it "
+     "is for the host name or address that we connect to; chain, the first of these; none, nothing: "
+     "everybody on the way can then read and change what is sent."},
+
+    {kSasl, "mechanism", kEnum, "none", 0, 0, "none|PLAIN|SCRAM-SHA-256|SCRAM-SHA-512|GSSAPI|OAUTHBEARER",
+     kKafkaWorker, Bind<&SaslConfig::mechanism>(),
+     "How we say who we are. PLAIN shows the password to whoever listens on the way, where there is no "
+     "TLS. GSSAPI is Kerberos."},
+    {kSasl, "username", kString, "", 0, 160, "", kKafkaWorker, Bind<&SaslConfig::username>(),
+     "User, for PLAIN and SCRAM."},
+    {kSasl, "password_file", kPath, "", 0, kFilePath, "", kKafkaWorker, Bind<&SaslConfig::password_file>(),
+     "File whose first line is that user's password."},
+    {kSasl, "token_file", kPath, "", 0, kFilePath, "", kKafkaWorker, Bind<&SaslConfig::token_file>(),
+     "File whose first line is the token, for OAUTHBEARER. Whoever renews it moves the new file into its "
+     "place."},
+    {kSasl, "keytab_file", kPath, "", 0, kFilePath, "", kKafkaWorker, Bind<&SaslConfig::keytab_file>(),
+     "Keytab with our key, for GSSAPI. Empty: what Kerberos finds by itself, such as a ticket of kinit."},
+    {kSasl, "service_name", kName, "kafka", 1, 64, "", kKafkaWorker, Bind<&SaslConfig::service_name>(),
+     "First part of the brokers' Kerberos name: what they call sasl.kerberos.service.name."},
 
     {kTopic, "batching", kEnum, "per_topic", 0, 0, "per_topic|off", kKafkaWorker | kReload,
      Bind<&TopicConfig::batching>(),
@@ -208,6 +256,8 @@ constexpr FieldOwner GetOwner(SectionKind kind) {
   switch (kind) {
     case kInput: return FieldOwner::kInput;
     case kKafka: return FieldOwner::kKafka;
+    case kTls: return FieldOwner::kTls;
+    case kSasl: return FieldOwner::kSasl;
     case kTopic: return FieldOwner::kTopic;
     default: return FieldOwner::kConfig;
   }

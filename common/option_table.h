@@ -21,7 +21,7 @@
 namespace dory {
 
 // In the order in which they are read: later ones may need earlier ones.
-enum class SectionKind { kDory, kBuffer, kLog, kHttp, kKafka, kTopic, kInput };
+enum class SectionKind { kDory, kBuffer, kLog, kHttp, kKafka, kTls, kSasl, kTopic, kInput };
 
 // A named section ([input:NAME]) has a prefix that ends in ':'.
 struct SectionRow {
@@ -34,7 +34,7 @@ struct SectionRow {
 enum class OptionType {
   kString,     // range: bytes
   kName,       // letters, digits, '.', '_', '-'; at least one; range: bytes
-  kPath,       // absolute, or one of the words; range: bytes
+  kPath,       // absolute, or one of the words, or empty where the range allows it; range: bytes
   kEnum,       // one of the words
   kBoolean,    // yes, no
   kInteger,    // these five: within the range, or 0 for the one word ('off') where there is one
@@ -51,7 +51,7 @@ enum class OptionType {
 using OptionValue = std::variant<int64_t, std::string, Rate, HostPort, std::vector<HostPort>>;
 
 // Which struct of config.h a field belongs to.
-enum class FieldOwner { kConfig, kInput, kKafka, kTopic };
+enum class FieldOwner { kConfig, kInput, kKafka, kTls, kSasl, kTopic };
 
 // The way from a row to its field. `object` is the struct that `owner` names.
 struct OptionField {

@@ -54,7 +54,7 @@ Result<OptionValue> ParseText(const OptionRow& row, std::string_view text) {
   if (row.type == OptionType::kName && !std::ranges::all_of(text, IsNameChar)) {
     return Status::Error("not a name");
   }
-  if (row.type == OptionType::kPath && !text.starts_with('/')) {
+  if (row.type == OptionType::kPath && !text.empty() && !text.starts_with('/')) {
     return Status::Error("not an absolute path");
   }
   return OptionValue(read);

@@ -1,15 +1,11 @@
 #include "kafka_worker/broker_connection.h"
 
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
+#include <algorithm>
 #include <cassert>
-#include <climits>
+#include <utility>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "kafka_worker/backoff.h"
 #include "kafka_worker/protocol/error_codes.h"
 #include "kafka_worker/protocol/list_offsets.h"
@@ -21,35 +17,13 @@ using protocol::Api;
 
 constexpr size_t kReadSize = 256 * 1024;
 constexpr size_t kKeptInputBytes = 1 << 20;
+constexpr int64_t kShortestSessionMs = 1100;
+constexpr int32_t kBare = -1;  // the correlation id of what has none
 constexpr size_t kFrameSizeBytes = protocol::kFrameSizeBytes;
 
-struct AddressList {
-  addrinfo* first = nullptr;
-  ~AddressList() {
-    if (first != nullptr) ::freeaddrinfo(first);
-  }
-};
-
-// Begins to connect to one of the name's addresses: the next one with each failure.
-Result<int> ConnectTo(const HostPort& address, uint32_t failures) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV;
-  AddressList found;
-  const std::string port = std::to_string(address.port);
-  if (const int error = ::getaddrinfo(address.host.c_str(), port.c_str(), &hints, &found.first)) {
-    return Status::Error(std::string("resolve: ") + ::gai_strerror(error));
-  }
-  uint32_t count = 0;
-  for (const addrinfo* at = found.first; at != nullptr; at = at->ai_next) ++count;
-  const addrinfo* chosen = found.first;
-  for (uint32_t i = 0; i < failures % count; ++i) chosen = chosen->ai_next;
-  const int fd = ::socket(chosen->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return Status::Errno("socket");
-  if (::connect(fd, chosen->ai_addr, chosen->ai_addrlen) == 0 || errno == EINPROGRESS) return fd;
-  const Status status = Status::Errno("connect");
-  ::close(fd);
-  return status;
+// What a listener with TLS answers to who speaks none: an alert, and then the connection is closed.
+bool IsTlsAlert(ByteSpan input) {
+  return input.size() >= 2 && input[0] == std::byte{0x15} && input[1] == std::byte{0x03};
 }
 
 }  // namespace
@@ -61,68 +35,61 @@ BrokerConnection::BrokerConnection(EventLoop& loop, const ConnectionSettings& se
       memory_(memory),
       address_(std::move(address)),
       most_exchanges_(most_exchanges),
+      connector_(loop, address_, settings.tls,
+                 [this](Result<std::unique_ptr<Transport>> end) { OnConnectorEnd(std::move(end)); }),
       deadline_(loop, [this] { OnDeadline(); }),
       hold_(loop, [this] { OnHoldEnd(); }),
-      random_(std::random_device{}()) {}
+      session_end_(loop, [this] { Authenticate(); }),
+      random_(std::random_device{}()) {
+  if (settings.sasl == nullptr) return;
+  authenticator_ = std::make_unique<Authenticator>(
+      *settings.sasl, address_.host, static_cast<SaslLine&>(*this), [this](const Result<int64_t>& lifetime) { OnAuthenticated(lifetime); });
+}
 
 BrokerConnection::~BrokerConnection() {
   if (watcher_ != nullptr) watcher_->Watch(0);
-  if (fd_ >= 0) ::close(fd_);
 }
 
 void BrokerConnection::Connect(int64_t now_ms) {
   if (state_ != State::kDown || now_ms < not_before_ms_) return;
-  const Status status = StartConnecting();
-  if (!status.ok()) GoDown(status);
-}
-
-Status BrokerConnection::StartConnecting() {
   ForgetLargeAnswer();  // not while it went down: who reads the answer may be the one who closed it
-  Result<int> fd = ConnectTo(address_, failures_);
-  if (!fd.ok()) return fd.status();
-  fd_ = fd.value();
-  const int one = 1;
-  ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-  watcher_ = std::make_unique<IoWatcher>(loop_, fd_, [this](int directions) { OnSocket(directions); });
-  watcher_->Watch(kWritable);
   state_ = State::kConnecting;
   closed_by_peer_ = false;
-  deadline_.StartOnce(kConnectTimeoutMs);
-  return Status::Ok();
+  connector_.Start();
 }
 
-void BrokerConnection::OnSocket(int directions) {
-  if (state_ == State::kConnecting) {
-    FinishConnecting();
+void BrokerConnection::OnConnectorEnd(Result<std::unique_ptr<Transport>> end) {
+  if (!end.ok()) {
+    if (connector_.reached_broker()) trouble_ = end.status().message();
+    GoDown(end.status());
     return;
   }
-  if ((directions & kReadable) != 0) Read();
-  if (fd_ >= 0 && (directions & kWritable) != 0) Write();
-}
-
-void BrokerConnection::FinishConnecting() {
-  int error = 0;
-  socklen_t size = sizeof(error);
-  ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
-  if (error != 0) {
-    GoDown(Status::Errno("connect", error));
-    return;
-  }
+  transport_ = end.Take();
+  watcher_ = std::make_unique<IoWatcher>(loop_, transport_->fd(), [this](int directions) { OnSocket(directions); });
+  Watch();
   state_ = State::kNegotiating;
-  deadline_.Stop();
-  watcher_->Watch(kReadable);
   BeginNegotiation();
 }
 
+void BrokerConnection::OnSocket(int directions) {
+  if ((directions & transport_->read_waits_for()) != 0) Read();
+  if (transport_ != nullptr && (directions & transport_->write_waits_for()) != 0) Write();
+}
+
+void BrokerConnection::Watch() {
+  watcher_->Watch(transport_->read_waits_for() | (unwritten_ > 0 ? transport_->write_waits_for() : 0));
+}
+
 void BrokerConnection::BeginNegotiation() {
-  negotiation_ = memory_.Choose(address_);
+  // A listener with SASL is never so old, and answers no probe before it knows who we are.
+  negotiation_ = authenticator_ == nullptr ? memory_.Choose(address_) : Negotiation::kAsk;
   answered_probe_ = false;
   if (negotiation_ == Negotiation::kOldest) {
     Adopt(protocol::ListOldestVersions());
     return;
   }
   if (negotiation_ == Negotiation::kProbe) SendProbe();
-  if (fd_ >= 0) Negotiate(protocol::FindApi(Api::kApiVersions).spoken.highest);
+  if (transport_ != nullptr) Negotiate(protocol::FindApi(Api::kApiVersions).spoken.highest);
 }
 
 void BrokerConnection::SendProbe() {
@@ -165,10 +132,53 @@ void BrokerConnection::OnApiVersions(int16_t version, const Answer& answer) {
 
 void BrokerConnection::Adopt(protocol::ApiVersionsResponse versions) {
   broker_versions_ = std::move(versions);
-  failures_ = 0;
   if (up()) return;  // it was asked again
+  if (authenticator_ != nullptr) return Authenticate();
+  BecomeUp();
+}
+
+void BrokerConnection::BecomeUp() {
+  failures_ = 0;
   state_ = State::kUp;
+  trouble_.clear();
   if (on_up) on_up();
+}
+
+// At first, and whenever the session is about to end: then behind what is on its way, and nothing follows
+// until it is through.
+void BrokerConnection::Authenticate() {
+  if (state_ == State::kNegotiating) state_ = State::kAuthenticating;
+  authenticating_ = true;
+  authenticator_->Begin();
+}
+
+// Between 0.85 and 0.95 of the session, as Kafka's own clients; brokers refuse it within the first second.
+void BrokerConnection::OnAuthenticated(const Result<int64_t>& lifetime_ms) {
+  if (!lifetime_ms.ok()) {
+    if (up()) trouble_ = lifetime_ms.status().message();
+    return GoDown(lifetime_ms.status());
+  }
+  authenticating_ = false;
+  if (const int64_t ms = lifetime_ms.value(); ms > 0) {
+    const auto percent = 85 + static_cast<int64_t>(random_() % 11);
+    session_end_.StartOnce(std::max(ms / 100 * percent, kShortestSessionMs));
+    LogDebug("{}: authenticated for {} ms", FormatHostPort(address_), ms);
+  }
+  if (!up()) return BecomeUp();
+  if (HasRoom() && on_room) on_room();
+}
+
+protocol::RequestHeader BrokerConnection::NextHeader(Api, int16_t version) {
+  return {version, next_correlation_id_, settings_.client_id};
+}
+
+void BrokerConnection::Ask(Api api, int16_t version, Frame frame, AnswerCallback on_answer) {
+  Send(api, version, std::move(frame), settings_.request_timeout_ms + settings_.grace_ms, std::move(on_answer));
+}
+
+void BrokerConnection::AskBare(Frame frame, AnswerCallback on_answer) {
+  Enqueue({Api::kSaslAuthenticate, 0, kBare, settings_.request_timeout_ms + settings_.grace_ms, std::move(frame),
+           std::move(on_answer)});
 }
 
 std::optional<int16_t> BrokerConnection::VersionOf(Api api) const {
@@ -195,8 +205,11 @@ void BrokerConnection::Exchange(Api api, Frame frame, int64_t timeout_ms, Answer
 }
 
 void BrokerConnection::Send(Api api, int16_t version, Frame frame, int64_t deadline_ms, AnswerCallback on_answer) {
-  exchanges_.push_back(
-      {api, version, next_correlation_id_++, deadline_ms, std::move(frame), std::move(on_answer)});
+  Enqueue({api, version, next_correlation_id_++, deadline_ms, std::move(frame), std::move(on_answer)});
+}
+
+void BrokerConnection::Enqueue(Pending exchange) {
+  exchanges_.push_back(std::move(exchange));
   ++requests_;
   if (exchanges_.size() == 1) BeginFront();
   if (++unwritten_ == 1) Write();
@@ -204,20 +217,17 @@ void BrokerConnection::Send(Api api, int16_t version, Frame frame, int64_t deadl
 
 void BrokerConnection::Write() {
   while (unwritten_ > 0) {
-    Frame& frame = exchanges_[exchanges_.size() - unwritten_].frame;
-    msghdr message{};
-    message.msg_iov = &frame.pieces[piece_];
-    message.msg_iovlen = std::min<size_t>(frame.pieces.size() - piece_, IOV_MAX);
-    const ssize_t written = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);  // C8
-    if (written < 0) {
-      if (errno == EAGAIN || errno == EINTR) break;
+    const Frame& frame = exchanges_[exchanges_.size() - unwritten_].frame;
+    const Result<size_t> written = transport_->Write(std::span(frame.pieces).subspan(piece_));
+    if (!written.ok()) {
       closed_by_peer_ = true;
-      GoDown(Status::Errno("write"));
+      GoDown(written.status());
       return;
     }
-    Advance(static_cast<size_t>(written));
+    if (written.value() == 0) break;
+    Advance(written.value());
   }
-  watcher_->Watch(unwritten_ > 0 ? kReadable | kWritable : kReadable);
+  Watch();
 }
 
 void BrokerConnection::Advance(size_t written) {
@@ -237,17 +247,21 @@ void BrokerConnection::Advance(size_t written) {
 }
 
 void BrokerConnection::Read() {
-  if (input_.size() - input_used_ < kReadSize) input_.resize(input_used_ + kReadSize);
-  const ssize_t got = ::recv(fd_, input_.data() + input_used_, input_.size() - input_used_, MSG_DONTWAIT);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) {
-    closed_by_peer_ = true;
-    GoDown(got == 0 ? Status::Error("the broker closed the connection") : Status::Errno("read"));
-    return;
-  }
-  input_used_ += static_cast<size_t>(got);
   const bool had_room = HasRoom();
-  if (TakeAnswers() && !had_room && HasRoom() && on_room) on_room();
+  do {
+    if (input_.size() - input_used_ < kReadSize) input_.resize(input_used_ + kReadSize);
+    const Result<size_t> got = transport_->Read(std::span(input_).subspan(input_used_));
+    if (!got.ok()) {
+      closed_by_peer_ = true;
+      GoDown(got.status());
+      return;
+    }
+    if (got.value() == 0) break;
+    input_used_ += got.value();
+    if (!TakeAnswers()) return;
+  } while (transport_->HoldsInput());
+  Watch();
+  if (!had_room && HasRoom() && on_room) on_room();
 }
 
 // False where the connection went down meanwhile.
@@ -255,7 +269,12 @@ bool BrokerConnection::TakeAnswers() {
   size_t at = 0;
   while (input_used_ - at >= kFrameSizeBytes) {
     const auto size = LoadBigEndian<int32_t>(input_.data() + at);
-    if (size < 4 || static_cast<size_t>(size) > kMaxAnswerBytes) {
+    if (!up() && settings_.tls == nullptr && IsTlsAlert(input_)) {
+      GoDown(Status::Error("it answers with TLS, [kafka] security_protocol is one without"));
+      return false;
+    }
+    const int32_t least = !exchanges_.empty() && exchanges_.front().correlation_id == kBare ? 0 : 4;
+    if (size < least || static_cast<size_t>(size) > kMaxAnswerBytes) {
       GoDown(Status::Error("an answer of " + std::to_string(size) + " bytes"));
       return false;
     }
@@ -281,7 +300,8 @@ void BrokerConnection::ForgetLargeAnswer() {
 }
 
 bool BrokerConnection::TakeAnswer(ByteSpan frame) {
-  const Result<int32_t> id = protocol::ReadCorrelationId(frame);
+  const bool bare = !exchanges_.empty() && exchanges_.front().correlation_id == kBare;
+  const Result<int32_t> id = bare ? Result<int32_t>(kBare) : protocol::ReadCorrelationId(frame);
   if (!id.ok() || exchanges_.size() == unwritten_ || id.value() != exchanges_.front().correlation_id) {
     GoDown(Status::Error("an answer to no request of ours"));
     return false;
@@ -290,9 +310,9 @@ bool BrokerConnection::TakeAnswer(ByteSpan frame) {
   const int64_t took_ms = MonotonicMs() - front_since_ms_;
   exchanges_.pop_front();
   BeginFront();
-  answered.on_answer(
-      {Answer::End::kAnswered, protocol::FindResponseBody(answered.api, answered.version, frame), took_ms});
-  return fd_ >= 0;
+  answered.on_answer({Answer::End::kAnswered,
+                      bare ? frame : protocol::FindResponseBody(answered.api, answered.version, frame), took_ms});
+  return transport_ != nullptr;
 }
 
 // The oldest exchange is the one that the broker serves now.
@@ -306,9 +326,7 @@ void BrokerConnection::BeginFront() {
 }
 
 void BrokerConnection::OnDeadline() {
-  const Status why =
-      Status::Error(state_ == State::kConnecting ? "connect: no answer in time" : "no answer in time");
-  GoDown(why, Answer::End::kDeadline);
+  GoDown(Status::Error("no answer in time"), Answer::End::kDeadline);
 }
 
 void BrokerConnection::Hold(int64_t ms) {
@@ -327,12 +345,16 @@ void BrokerConnection::Close(const Status& why) { GoDown(why); }
 void BrokerConnection::GoDown(const Status& why, Answer::End front) {
   if (watcher_ != nullptr) watcher_->Watch(0);
   retired_watcher_ = std::move(watcher_);  // its callback may be the one that runs
-  if (fd_ >= 0) ::close(fd_);
-  fd_ = -1;
+  transport_.reset();
+  connector_.Cancel();
   deadline_.Stop();
   hold_.Stop();
+  session_end_.Stop();
   held_ = false;
-  const bool was_idle = up() && exchanges_.empty();  // brokers close such a connection after a while
+  // Brokers close such a connection after a while.
+  const bool was_idle = up() && exchanges_.empty() && !authenticating_;
+  authenticating_ = false;
+  if (state_ == State::kNegotiating || state_ == State::kAuthenticating) trouble_ = why.message();
   const bool refused = closed_by_peer_ || front == Answer::End::kDeadline;
   if (state_ == State::kNegotiating && refused) memory_.NoteRefused(address_, negotiation_, answered_probe_);
   if (state_ == State::kUp && negotiation_ == Negotiation::kOldest) memory_.NoteEnd(address_);
@@ -346,6 +368,7 @@ void BrokerConnection::GoDown(const Status& why, Answer::End front) {
   cut.swap(exchanges_);
   Answer answer{front, why, MonotonicMs() - front_since_ms_};
   for (Pending& exchange : cut) {
+    exchange.frame.Release();
     exchange.on_answer(answer);
     answer.end = Answer::End::kCut;
   }

@@ -1,4 +1,5 @@
-// One connection to one broker: connect, negotiate versions, exchange requests for answers.
+// One connection to one broker: connect (connector.h), negotiate versions, say who we are
+// (authenticator.h), exchange requests for answers over whatever carries the bytes (transport.h).
 //
 // Owner: Cluster. Everything is non-blocking and driven by the event loop.
 // Order: a broker answers one connection's requests in the order in which it got them, and serves one
@@ -24,6 +25,8 @@
 #include "common/status.h"
 #include "common/units.h"
 #include "kafka_worker/answer.h"
+#include "kafka_worker/authenticator.h"
+#include "kafka_worker/connector.h"
 #include "kafka_worker/frame.h"
 #include "kafka_worker/negotiation.h"
 #include "kafka_worker/protocol/api_versions.h"
@@ -32,7 +35,6 @@
 namespace dory::kafka {
 
 inline constexpr int64_t kDeadlineGraceMs = 5000;
-inline constexpr int64_t kConnectTimeoutMs = 10'000;
 inline constexpr int64_t kVersionsDeadlineMs = 2000;  // brokers answer ApiVersions at once
 inline constexpr size_t kMaxExchanges = 5;  // on their way, a connection
 // Metadata of 200,000 partitions; the memory that a broken or hostile broker can make us take.
@@ -42,11 +44,13 @@ struct ConnectionSettings {
   std::string client_id;
   int64_t request_timeout_ms;  // the broker's; our own deadline comes so much later:
   int64_t grace_ms = kDeadlineGraceMs;
+  TlsContext* tls = nullptr;  // none: without TLS
+  const SaslConfig* sasl = nullptr;  // none: without SASL
 };
 
-class BrokerConnection {
+class BrokerConnection : private SaslLine {
  public:
-  enum class State { kDown, kConnecting, kNegotiating, kUp };
+  enum class State { kDown, kConnecting, kNegotiating, kAuthenticating, kUp };
 
   // At most `most_exchanges` requests are on their way at a time. `memory` outlives it.
   BrokerConnection(EventLoop& loop, const ConnectionSettings& settings, NegotiationMemory& memory,
@@ -58,7 +62,7 @@ class BrokerConnection {
 
   State state() const { return state_; }
   bool up() const { return state_ == State::kUp; }
-  bool HasRoom() const { return up() && exchanges_.size() < most_exchanges_ && !held_; }
+  bool HasRoom() const { return up() && exchanges_.size() < most_exchanges_ && !held_ && !authenticating_; }
   bool in_backoff(int64_t now_ms) const { return state_ == State::kDown && now_ms < not_before_ms_; }
   int64_t not_before_ms() const { return not_before_ms_; }
   // In a row; each makes the back-off longer. That a connection was closed while idle is none.
@@ -68,10 +72,12 @@ class BrokerConnection {
   void InheritFailures(uint32_t failures) { failures_ = failures; }
   size_t in_flight() const { return exchanges_.size(); }
   uint64_t requests() const { return requests_; }
+  // Why the broker, reached, did not let it come up; empty once it is.
+  const std::string& trouble() const { return trouble_; }
   const HostPort& address() const { return address_; }
 
   // The version in which both speak `api`; none where there is none. REQUIRES: up().
-  std::optional<int16_t> VersionOf(protocol::Api api) const;
+  std::optional<int16_t> VersionOf(protocol::Api api) const override;
 
   // Whether it has the idempotent producer: Kafka 0.11 and newer. REQUIRES: up().
   bool IsIdempotent() const;
@@ -113,14 +119,21 @@ class BrokerConnection {
     AnswerCallback on_answer;
   };
 
-  Status StartConnecting();
+  void OnConnectorEnd(Result<std::unique_ptr<Transport>> end);
   void OnSocket(int directions);
-  void FinishConnecting();
+  void Watch();
   void BeginNegotiation();
   void SendProbe();
   void Negotiate(int16_t version);
   void OnApiVersions(int16_t version, const Answer& answer);
   void Adopt(protocol::ApiVersionsResponse versions);
+  void BecomeUp();
+  void Authenticate();
+  void OnAuthenticated(const Result<int64_t>& lifetime_ms);
+  protocol::RequestHeader NextHeader(protocol::Api api, int16_t version) override;
+  void Ask(protocol::Api api, int16_t version, Frame frame, AnswerCallback on_answer) override;
+  void AskBare(Frame frame, AnswerCallback on_answer) override;
+  void Enqueue(Pending exchange);
   void Send(protocol::Api api, int16_t version, Frame frame, int64_t deadline_ms, AnswerCallback on_answer);
   void Write();
   void Advance(size_t written);
@@ -139,15 +152,20 @@ class BrokerConnection {
   HostPort address_;
   size_t most_exchanges_;
   State state_ = State::kDown;
-  int fd_ = -1;
+  std::string trouble_;
+  Connector connector_;
+  std::unique_ptr<Transport> transport_;  // from when it is negotiating on
   std::unique_ptr<IoWatcher> watcher_;
   std::unique_ptr<IoWatcher> retired_watcher_;
   Timer deadline_;
   Timer hold_;
+  Timer session_end_;
   bool held_ = false;
   Negotiation negotiation_ = Negotiation::kAsk;
   bool answered_probe_ = false;
   bool closed_by_peer_ = false;
+  std::unique_ptr<Authenticator> authenticator_;  // null: without SASL
+  bool authenticating_ = false;
   protocol::ApiVersionsResponse broker_versions_;
   int32_t next_correlation_id_ = 1;
   std::deque<Pending> exchanges_;  // oldest first

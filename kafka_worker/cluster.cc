@@ -40,7 +40,9 @@ void FillVersions(const BrokerConnection& connection, control::BrokerStatus* bro
 Cluster::Cluster(EventLoop& loop, const KafkaConfig& config, Memory& memory, ClusterCallbacks callbacks)
     : loop_(loop),
       config_(config),
-      settings_{config.client_id, config.request_timeout_ms},
+      tls_(config.UsesTls() ? std::make_unique<TlsContext>(config.tls) : nullptr),
+      settings_{.client_id = config.client_id, .request_timeout_ms = config.request_timeout_ms, .tls = tls_.get(),
+                .sasl = config.UsesSasl() ? &config_.sasl : nullptr},
       memory_(memory),
       callbacks_(std::move(callbacks)),
       tick_(loop, [this] { Tick(); }),
@@ -314,7 +316,7 @@ void Cluster::StoreProducerId(int64_t id, int16_t epoch) {
 }
 
 void Cluster::FillStatus(control::WorkerStatus* status) const {
-  static constexpr const char* kStates[] = {"down", "connecting", "negotiating", "up"};
+  static constexpr const char* kStates[] = {"down", "connecting", "negotiating", "authenticating", "up"};
   const int64_t now = MonotonicMs();
   const auto add = [&](int32_t id, const HostPort& address, const BrokerConnection* connection, bool suspects) {
     control::BrokerStatus* broker = status->add_brokers();
@@ -327,12 +329,14 @@ void Cluster::FillStatus(control::WorkerStatus* status) const {
     broker->set_requests(connection->requests());
     if (connection->up()) FillVersions(*connection, broker);
     broker->set_in_flight(static_cast<uint32_t>(connection->in_flight()));
+    if (!connection->trouble().empty()) status->add_warnings(ShowAddress(address) + ": " + connection->trouble());
   };
   for (const auto& [id, known] : brokers_) {
     if (known.listed || known.connection != nullptr) add(id, known.address, known.connection.get(), false);
     if (known.suspects != nullptr) add(id, known.address, known.suspects.get(), true);
   }
   if (bootstrap_ != nullptr) add(-1, bootstrap_->address(), bootstrap_.get(), false);
+  if (tls_ != nullptr && !tls_->trouble().empty()) status->add_warnings(tls_->trouble());
   for (const BrokerConnection* connection : ListUp()) {
     if (connection->IsIdempotent()) continue;
     status->add_warnings("broker " + ShowAddress(connection->address()) +

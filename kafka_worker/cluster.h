@@ -91,6 +91,7 @@ class Cluster {
 
   EventLoop& loop_;
   KafkaConfig config_;
+  std::unique_ptr<TlsContext> tls_;  // null: without TLS
   ConnectionSettings settings_;
   Memory& memory_;
   ClusterCallbacks callbacks_;

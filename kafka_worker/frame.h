@@ -9,6 +9,7 @@
 
 #include "kafka_worker/chunks.h"
 #include "kafka_worker/protocol/wire.h"
+#include "kafka_worker/secret.h"
 
 namespace dory::kafka {
 
@@ -18,11 +19,13 @@ struct Frame {
   std::vector<protocol::Bytes> copies;          // records encoded anew: a window that is not its whole batch
   std::vector<ChunkedBytes> encoded;            // compressed records, and messages of older formats
   size_t bytes = 0;
+  bool secret = false;                          // `head` is wiped before its memory is given back
 
   // Nothing of it is written any more.
   void Release() {
     copies.clear();
     encoded.clear();
+    if (secret) Wipe(head);
   }
 
   static Frame Of(protocol::Bytes bytes) {

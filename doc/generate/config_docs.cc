@@ -14,7 +14,8 @@ namespace {
 constexpr size_t kColumns = 98;
 
 // The order of a reader, not of the parser.
-constexpr SectionKind kShownOrder[] = {SectionKind::kKafka, SectionKind::kDory,
+constexpr SectionKind kShownOrder[] = {SectionKind::kKafka, SectionKind::kTls, SectionKind::kSasl,
+                                       SectionKind::kDory,
                                        SectionKind::kBuffer, SectionKind::kInput,
                                        SectionKind::kTopic, SectionKind::kHttp,
                                        SectionKind::kLog};

@@ -18,8 +18,10 @@ enum class Api : int16_t {
   kProduce = 0,
   kListOffsets = 2,
   kMetadata = 3,
+  kSaslHandshake = 17,
   kApiVersions = 18,
   kInitProducerId = 22,
+  kSaslAuthenticate = 36,
 };
 
 struct VersionRange {
@@ -35,12 +37,16 @@ struct ApiSpec {
   bool plain_response_header;  // its response header has no tagged fields in any version
 };
 
+inline constexpr int16_t kNeverFlexible = INT16_MAX;
+
 inline constexpr std::array kApis = {
     ApiSpec{Api::kProduce, "Produce", {0, 12}, 9, false},
     ApiSpec{Api::kListOffsets, "ListOffsets", {0, 0}, 6, false},
     ApiSpec{Api::kMetadata, "Metadata", {0, 12}, 9, false},
+    ApiSpec{Api::kSaslHandshake, "SaslHandshake", {0, 1}, kNeverFlexible, false},
     ApiSpec{Api::kApiVersions, "ApiVersions", {0, 3}, 3, true},
     ApiSpec{Api::kInitProducerId, "InitProducerId", {0, 5}, 2, false},
+    ApiSpec{Api::kSaslAuthenticate, "SaslAuthenticate", {0, 2}, 2, false},
 };
 
 // The row of `api`. An Api without one does not compile where it is known, and is kApis[0] where not;

@@ -15,9 +15,10 @@ KRaft nodes (broker and controller in one), older ones beside one ZooKeeper.
 
 Broker i listens on 127.0.0.1, port P + 10*i (a KRaft controller on the port after it, ZooKeeper on
 P + 1); `start` refuses ports in use, returns once every broker is registered, and prints the
-bootstrap list. In --set values {i} and {port} stand for the broker's number and port, so that
-listeners of clusters with TLS or SASL can be given. DIR holds data, logs and process ids. `tool`
-runs one of Kafka's own programs (org.apache.kafka.tools.* or kafka.tools.*):
+bootstrap list. In --set values {i}, {port} and {port+N} stand for the broker's number, its port and
+ports after it, so that listeners of clusters with TLS or SASL can be given. DIR holds data, logs
+and process ids. `tool` runs one of Kafka's own programs (org.apache.kafka.tools.* or
+kafka.tools.*):
 
     kafka_cluster.py tool VERSION CLASS [ARGUMENT ...]
 
@@ -25,11 +26,14 @@ For tests it is a module too, where a cluster lasts as long as a block:
 
     with kafka_cluster.Cluster("4.3.0", folder, brokers=3) as cluster:
         cluster.bootstrap; cluster.kill(0); cluster.restart(0)
+
+`scram` there makes users for SCRAM, {name: password}, where Kafka is 3.9 or newer.
 """
 
 import argparse
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -244,10 +248,14 @@ def broker_properties(state, i):
                   "offsets.topic.replication.factor": replicas}
     of_kind = kraft_properties if is_kraft(state["version"]) else zookeeper_properties
     properties.update(of_kind(state, i))
-    properties.update({
-        key: value.replace("{i}", str(i)).replace("{port}", str(broker_port(state, i)))
-        for key, value in state["set"].items()})
+    properties.update({key: fill_in(state, i, value) for key, value in state["set"].items()})
     return properties
+
+
+def fill_in(state, i, value):
+    port = broker_port(state, i)
+    value = value.replace("{i}", str(i)).replace("{port}", str(port))
+    return re.sub(r"\{port\+(\d+)\}", lambda m: str(port + int(m.group(1))), value)
 
 
 # ---- start and stop --------------------------------------------------------------------------
@@ -258,11 +266,18 @@ def storage_tool(state, *arguments):
         check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
 
 
+def scram_arguments(state):
+    return [word for name, password in state["scram"].items()
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
+            for word in ("--add-scram", "%s=[name=%s,password=%s]" % (mechanism, name, password))]
+
+
 def start_broker(state, i):
     conf = path_in(state, broker_name(i) + ".properties")
     write_properties(conf, broker_properties(state, i))
     if is_kraft(state["version"]):
-        storage_tool(state, "format", "-t", state["cluster_id"], "-c", conf, "--ignore-formatted")
+        storage_tool(state, "format", "-t", state["cluster_id"], "-c", conf, "--ignore-formatted",
+                     *scram_arguments(state))
     state["pids"][broker_name(i)] = spawn(fetch(state["version"]), "kafka.Kafka", [conf],
                                           path_in(state, broker_name(i) + ".log"), "768m")
 
@@ -317,10 +332,10 @@ def refuse_used_ports(state):
         raise ClusterError("ports in use: %s" % used)
 
 
-def start(version, folder, brokers=1, port=PORT, settings=None):
+def start(version, folder, brokers=1, port=PORT, settings=None, scram=None):
     """Starts a cluster in `folder`; its state. A cluster that does not come up is stopped."""
     state = {"version": version, "dir": os.path.abspath(folder), "brokers": brokers,
-             "port": port, "pids": {}, "set": dict(settings or {})}
+             "port": port, "pids": {}, "set": dict(settings or {}), "scram": dict(scram or {})}
     os.makedirs(folder, exist_ok=True)
     fetch(version)
     refuse_used_ports(state)
@@ -381,8 +396,8 @@ def restart(state, i):
 class Cluster:
     """A cluster for the length of a `with` block; its folder, and so its logs, stay."""
 
-    def __init__(self, version, folder, brokers=1, port=PORT, settings=None):
-        self.arguments = (version, folder, brokers, port, settings)
+    def __init__(self, version, folder, brokers=1, port=PORT, settings=None, scram=None):
+        self.arguments = (version, folder, brokers, port, settings, scram)
         self.state = None
 
     def __enter__(self):

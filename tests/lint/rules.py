@@ -36,6 +36,8 @@ NAMED_IN = {
     r"(snappy|lz4\w*|xxhash|zstd\w*)\.h": r"kafka_worker/compressor\.cc|tests/unit/kafka_worker/.*",
     r"microhttpd\.h": r"status_http/http_server\.(h|cc)",
     r"librdkafka/.*": r"(tests|bench)/.*",
+    r"openssl/.*": r"kafka_worker/tls_\w+\.cc",
+    r"sasl/.*": r"kafka_worker/sasl_client\.cc",
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.M)

@@ -100,6 +100,10 @@ TEST(ConfigTest, EveryOptionIsRead) {
       "[http]\nlisten=[::1]:80\n"
       "[kafka]\nbrokers=a:1,b:2\nclient_id=c\nrequest_timeout=1s\nmetadata_refresh=1h\n"
       "topic_autocreate=yes\nmax_request_bytes=1M\nin_flight_bytes=2M\n"
+      "security_protocol=SASL_SSL\n"
+      "[tls]\nca_file=/ca\ncertificate_file=/c\nkey_file=/k\nkey_password_file=/p\nverify=chain\n"
+      "[sasl]\nmechanism=SCRAM-SHA-512\nusername=n\npassword_file=/w\ntoken_file=\nkeytab_file=\n"
+      "service_name=s\n"
       "[topic:*]\nbatching=off\nbatch_time=1ms\nbatch_bytes=1K\nbatch_messages=9\n"
       "compression=zstd\ncompression_level=22\ncompression_min_size=0\ncompression_min_ratio=99%\n"
       "timestamp=receive\nempty_value=empty\nunknown_topic_deadline=off\n"
@@ -116,7 +120,10 @@ TEST(ConfigTest, EveryOptionIsRead) {
   EXPECT_EQ(config.log_to, "/var/log/dory.log");
   EXPECT_EQ(config.log_level, LogLevel::kError);
   EXPECT_EQ(config.http_listen, (HostPort{"::1", 80}));
-  EXPECT_EQ(config.kafka, (KafkaConfig{{{"a", 1}, {"b", 2}}, "c", 1000, 3'600'000, true, 1 << 20, 2 << 20}));
+  EXPECT_EQ(config.kafka, (KafkaConfig{{{"a", 1}, {"b", 2}}, "c", 1000, 3'600'000, true, 1 << 20, 2 << 20,
+                                       SecurityProtocol::kSaslSsl,
+                                       {"/ca", "/c", "/k", "/p", TlsVerify::kChain},
+                                       {SaslMechanism::kScramSha512, "n", "/w", "", "", "s"}}));
   EXPECT_EQ(config.topic_defaults, (TopicConfig{Batching::kOff, 1, 1024, 9,
                                                 Compression::kZstd, 22, 0, 99,
                                                 TimestampSource::kReceive, EmptyValue::kEmpty, 0,
@@ -230,7 +237,7 @@ TEST(ConfigTest, AnIncludesErrorsNameIt) {
   EXPECT_EQ(config.status().message(),
             main + ":4: [kafka] x = 1: unknown option; allowed: brokers, client_id, "
                    "request_timeout, metadata_refresh, topic_autocreate, max_request_bytes, "
-                   "in_flight_bytes\n" +
+                   "in_flight_bytes, security_protocol\n" +
                 a + ":3: [log] level = loud: unknown value; allowed: trace, debug, info, warning, "
                     "error\n" +
                 a + ":4: [kafka]: stands already at " + main + ":2; allowed: once");

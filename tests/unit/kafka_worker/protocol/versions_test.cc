@@ -6,7 +6,8 @@ namespace dory::kafka::protocol {
 namespace {
 
 TEST(VersionsTest, EveryApiHasItsRow) {
-  for (Api api : {Api::kProduce, Api::kListOffsets, Api::kMetadata, Api::kApiVersions, Api::kInitProducerId}) {
+  for (Api api : {Api::kProduce, Api::kListOffsets, Api::kMetadata, Api::kSaslHandshake, Api::kApiVersions,
+                  Api::kInitProducerId, Api::kSaslAuthenticate}) {
     EXPECT_EQ(FindApi(api).api, api) << static_cast<int>(api);
   }
 }

@@ -1,0 +1,103 @@
+#include "kafka_worker/authenticator.h"
+
+#include "kafka_worker/protocol/error_codes.h"
+#include "kafka_worker/protocol/sasl.h"
+
+namespace dory::kafka {
+namespace {
+
+using protocol::Api;
+
+std::string JoinNames(const std::vector<std::string>& names) {
+  std::string joined;
+  for (const std::string& name : names) joined += (joined.empty() ? "" : ", ") + name;
+  return joined.empty() ? "none" : joined;
+}
+
+Frame SecretFrame(protocol::Bytes bytes) {
+  Frame frame = Frame::Of(std::move(bytes));
+  frame.secret = true;
+  return frame;
+}
+
+}  // namespace
+
+Authenticator::Authenticator(const SaslConfig& config, std::string host, SaslLine& line, EndCallback on_end)
+    : config_(config), host_(std::move(host)), line_(line), on_end_(std::move(on_end)) {}
+
+void Authenticator::Begin() {
+  Result<std::unique_ptr<SaslClient>> client = SaslClient::Make(config_, host_);
+  if (!client.ok()) return Fail(client.status());
+  client_ = client.Take();
+  WipeStackBelow();
+  token_version_ = line_.VersionOf(Api::kSaslAuthenticate);
+  if (!line_.VersionOf(Api::kSaslHandshake)) return SendToken({});  // 0.9: the listener has one mechanism
+  const int16_t version = token_version_ ? 1 : 0;
+  const protocol::RequestHeader header = line_.NextHeader(Api::kSaslHandshake, version);
+  line_.Ask(Api::kSaslHandshake, version,
+            Frame::Of(protocol::EncodeSaslHandshakeRequest(header, NameMechanism(config_.mechanism))),
+            [this, version](const Answer& answer) { OnHandshake(version, answer); });
+}
+
+void Authenticator::OnHandshake(int16_t version, const Answer& answer) {
+  if (answer.end != Answer::End::kAnswered) return client_.reset();  // going down already
+  Result<protocol::SaslHandshakeResponse> response =
+      answer.body.ok() ? protocol::DecodeSaslHandshakeResponse(version, answer.body.value()) : answer.body.status();
+  if (!response.ok()) return Fail(response.status());
+  if (response.value().error_code != protocol::error::kNone) {
+    return Fail(Status::Error(std::string(protocol::FindErrorCode(response.value().error_code).name) +
+                              "; the broker has enabled: " + JoinNames(response.value().mechanisms)));
+  }
+  SendToken({});
+}
+
+void Authenticator::SendToken(ByteSpan challenge) {
+  const Result<Secret> token = client_->Next(challenge);
+  if (!token.ok()) return Fail(token.status());
+  if (client_->done() && token.value().empty()) {  // that was the broker's last word
+    client_.reset();
+    return on_end_(lifetime_ms_);
+  }
+  const ByteSpan bytes = token.value().bytes();
+  if (!token_version_) {
+    line_.AskBare(SecretFrame(protocol::EncodeBareToken(bytes)), [this](const Answer& answer) { OnBareToken(answer); });
+  } else {
+    const int16_t version = *token_version_;
+    const protocol::RequestHeader header = line_.NextHeader(Api::kSaslAuthenticate, version);
+    line_.Ask(Api::kSaslAuthenticate, version, SecretFrame(protocol::EncodeSaslAuthenticateRequest(header, bytes)),
+              [this, version](const Answer& answer) { OnToken(version, answer); });
+  }
+  WipeStackBelow();
+}
+
+void Authenticator::OnToken(int16_t version, const Answer& answer) {
+  if (answer.end != Answer::End::kAnswered) return client_.reset();
+  Result<protocol::SaslAuthenticateResponse> response =
+      answer.body.ok() ? protocol::DecodeSaslAuthenticateResponse(version, answer.body.value()) : answer.body.status();
+  if (!response.ok()) return Fail(response.status());
+  const protocol::SaslAuthenticateResponse& said = response.value();
+  if (said.error_code != protocol::error::kNone) {
+    const std::string name(protocol::FindErrorCode(said.error_code).name);
+    return Fail(Status::Error(name + (said.error_message.empty() ? "" : ": " + said.error_message)));
+  }
+  GoOn(said.token, said.session_lifetime_ms);
+}
+
+void Authenticator::OnBareToken(const Answer& answer) {
+  if (answer.end != Answer::End::kAnswered) return client_.reset();
+  GoOn(answer.body.value(), 0);
+}
+
+void Authenticator::GoOn(ByteSpan challenge, int64_t lifetime_ms) {
+  lifetime_ms_ = lifetime_ms;
+  if (!client_->done()) return SendToken(challenge);
+  client_.reset();
+  on_end_(lifetime_ms);
+}
+
+void Authenticator::Fail(const Status& why) {
+  client_.reset();
+  on_end_(why.Context(std::string("SASL ") + NameMechanism(config_.mechanism)));
+}
+
+}  // namespace dory::kafka

@@ -1,0 +1,45 @@
+// A password, key or token: bytes that leave no copy of themselves behind.
+
+#pragma once
+
+#include <string>
+
+#include "common/bytes.h"
+#include "common/status.h"
+
+namespace dory::kafka {
+
+inline constexpr size_t kMaxSecretBytes = 16 * 1024;
+
+// Wipes what a vector or string holds, before its memory becomes somebody else's.
+void Wipe(std::span<std::byte> bytes);
+
+// Wipes the stack below the caller, where calls that handled a secret have left some of it: registers
+// that the compiler, or the dynamic linker at a function's first call, has put there.
+void WipeStackBelow();
+
+// Moves; is never copied, and never grows.
+class Secret {
+ public:
+  Secret() = default;
+  // Takes a copy; the caller wipes its own.
+  explicit Secret(ByteSpan bytes);
+  Secret(Secret&& other) noexcept { *this = std::move(other); }
+  Secret& operator=(Secret&& other) noexcept;
+  ~Secret() { Clear(); }
+
+  ByteSpan bytes() const { return {bytes_, size_}; }
+  std::string_view text() const { return AsText(bytes()); }
+  bool empty() const { return size_ == 0; }
+
+ private:
+  void Clear();
+
+  std::byte* bytes_ = nullptr;
+  size_t size_ = 0;
+};
+
+// The file's first line, without its end. The error does not name the file.
+Result<Secret> ReadSecretFile(const std::string& file);
+
+}  // namespace dory::kafka
