@@ -24,7 +24,7 @@ namespace dory::kafka {
 
 class WorkerFixture : public ::testing::Test {
  protected:
-  static constexpr int64_t kLimitMs = 10'000;
+  static constexpr int64_t kLimitMs = 60'000;
 
   WorkerFixture() : broker_(context_.loop) {
     (void)OpenLog("unit_tests", "/dev/null", LogLevel::kError);
