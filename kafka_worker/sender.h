@@ -113,9 +113,9 @@ class Sender {
   void AddMessages(SentBatch* sent, int16_t version, Frame* frame);
   void AddWindow(BatchId batch, Frame* frame, protocol::BatchHeader* header);
   bool CompressRecords(const SentBatch& sent, int16_t version, Frame* frame, protocol::BatchHeader* header);
-  bool Compress(const SentBatch& sent, int16_t version, size_t size, std::span<const ByteSpan> spans,
-                ChunkedBytes* out);
-  Compression ChooseCodec(const SentBatch& sent, int16_t version) const;
+  bool Compress(const SentBatch& sent, int16_t version, Compression codec, size_t size,
+                std::span<const ByteSpan> spans, ChunkedBytes* out);
+  Compression ChooseCodec(const SentBatch& sent, int16_t version, size_t size) const;
 
   Memory& memory_;
   TopicTable& topics_;

@@ -81,10 +81,11 @@ void Sender::AddWindow(BatchId id, Frame* frame, protocol::BatchHeader* header) 
   spans_.push_back({ByteSpan(frame->copies.back())});
 }
 
-Compression Sender::ChooseCodec(const SentBatch& sent, int16_t version) const {
+// kNone: they go as they are.
+Compression Sender::ChooseCodec(const SentBatch& sent, int16_t version, size_t size) const {
   Topic& topic = *sent.topic;
   const Compression codec = topic.config.compression;
-  if (!IsCompressed(topic)) return Compression::kNone;
+  if (!IsCompressed(topic) || size < static_cast<uint64_t>(topic.config.compression_min_size)) return Compression::kNone;
   if (IsKnownTo(version, codec)) return codec;
   if (!topic.codec_missed) {
     LogWarning("topic {}: broker {} is too old for zstd; batches go there uncompressed", topic.name, sent.broker);
@@ -94,12 +95,10 @@ Compression Sender::ChooseCodec(const SentBatch& sent, int16_t version) const {
 }
 
 // False: they go as they are.
-bool Sender::Compress(const SentBatch& sent, int16_t version, size_t size, std::span<const ByteSpan> spans,
-                      ChunkedBytes* out) {
-  const TopicConfig& config = sent.topic->config;
-  if (size < static_cast<uint64_t>(config.compression_min_size)) return false;
-  const Compression codec = ChooseCodec(sent, version);
+bool Sender::Compress(const SentBatch& sent, int16_t version, Compression codec, size_t size,
+                      std::span<const ByteSpan> spans, ChunkedBytes* out) {
   if (codec == Compression::kNone) return false;
+  const TopicConfig& config = sent.topic->config;
   return compressor_.Compress(codec, config.compression_level, spans,
                               MostCompressedBytes(size, config.compression_min_ratio), out,
                               protocol::ChooseMessageFormat(version));
@@ -109,13 +108,13 @@ bool Sender::Compress(const SentBatch& sent, int16_t version, size_t size, std::
 // they stay as they are, under the crc that was kept: the broker refuses them, instead of getting a wild
 // write under a fresh crc.
 bool Sender::CompressRecords(const SentBatch& sent, int16_t version, Frame* frame, protocol::BatchHeader* header) {
-  if (!IsCompressed(*sent.topic)) return false;
+  const Compression codec = ChooseCodec(sent, version, header->records_bytes);
   std::vector<ByteSpan>& spans = spans_.back();
-  if (Crc32cOf(spans) != header->records_crc) return false;
+  if (codec == Compression::kNone || Crc32cOf(spans) != header->records_crc) return false;
   ChunkedBytes out(chunks_);
-  if (!Compress(sent, version, header->records_bytes, spans, &out)) return false;
+  if (!Compress(sent, version, codec, header->records_bytes, spans, &out)) return false;
   spans = out.Spans();
-  header->attributes = CodecBits(sent.topic->config.compression);
+  header->attributes = CodecBits(codec);
   header->records_bytes = out.size();
   header->records_crc = Crc32cOf(spans);
   frame->encoded.push_back(std::move(out));
@@ -154,9 +153,10 @@ void Sender::AddMessages(SentBatch* sent, int16_t version, Frame* frame) {
   wrapper.max_timestamp = TranscodeWindow(memory_.pool, sent->batch, wrapper.format, &messages);
   const std::vector<ByteSpan> spans = messages.Spans();
   ChunkedBytes out(chunks_);
-  sent->compressed = Compress(*sent, version, messages.size(), spans, &out);
+  const Compression codec = ChooseCodec(*sent, version, messages.size());
+  sent->compressed = Compress(*sent, version, codec, messages.size(), spans, &out);
   if (sent->compressed) {
-    wrapper.codec_bits = CodecBits(sent->topic->config.compression);
+    wrapper.codec_bits = CodecBits(codec);
     spans_.push_back(out.Spans());
     encoder_.AddWrapper(sent->partition, wrapper, spans_.back());
     frame->encoded.push_back(std::move(out));

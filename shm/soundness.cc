@@ -174,7 +174,8 @@ class SoundnessCheck {
     return position <= tail_ ? Status::Ok() : Unsound("ends at {}, behind tail {}", position, tail_);
   }
 
-  // One that was sent has a partition, and a producer id where its broker knows such; one of kind KEY has its partition from the first.
+  // One that was sent has a partition, and a producer id where its broker knows such; one of kind KEY has its
+  // partition from the first.
   Status CheckPartitionOf(const BatchDescriptor& batch, BatchState state) {
     const bool was_sent = state != BatchState::kOpen;
     if (!was_sent && batch.kind != BatchKind::kKey) return Status::Ok();

@@ -127,12 +127,7 @@ TEST_F(CompressionTest, DamagedRecordsAreNeverCompressed) {
   AppendText(50);
   broker_.script[0] = {{.code = 19}};
   ASSERT_TRUE(LiveUntil([this] { return !broker_.seen[0].empty(); }));
-  {
-    auto kafka = segment_.Map(shm::Role::kKafka);
-    const auto* batches = segment_.check().Get<shm::BatchDescriptor>(shm::RegionKind::kBatches, 0);
-    const auto batch = static_cast<uint64_t>(FindBatch(shm::BatchState::kSent) - batches);
-    kafka->WritableBytes(shm::RegionKind::kPool, 0)[batch * shm::kBlockSize + 50] ^= std::byte{1};
-  }
+  DamageSent(50);
   broker_.takes_damaged = true;
   Deliver();
   EXPECT_EQ(Books().DiscardedFor(shm::Discard::kCorrupt), 50u);

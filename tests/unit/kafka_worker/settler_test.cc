@@ -261,11 +261,7 @@ TEST_F(SettlerTest, RecordsThatAWildWriteHitAreDiscardedAndOthersGoOn) {
   AppendMany(4);
   broker_.script[0] = {{.code = 19}};
   ASSERT_TRUE(LiveUntil([this] { return !broker_.seen[0].empty(); }));
-  auto kafka = segment_.Map(shm::Role::kKafka);
-  const auto* batches = segment_.check().Get<shm::BatchDescriptor>(shm::RegionKind::kBatches, 0);
-  const auto batch = static_cast<uint64_t>(FindBatch(shm::BatchState::kSent) - batches);
-  std::byte& byte = kafka->WritableBytes(shm::RegionKind::kPool, 0)[batch * shm::kBlockSize + 10];
-  byte ^= std::byte{1};
+  DamageSent(10);
   broker_.takes_damaged = true;
   Deliver();
   EXPECT_EQ(Books().DiscardedFor(shm::Discard::kCorrupt), 4u);

@@ -118,6 +118,14 @@ class WorkerFixture : public ::testing::Test {
     return nullptr;
   }
 
+  // A wild write into the records of the batch that is SENT. REQUIRES: there is one.
+  void DamageSent(size_t offset) {
+    const auto kafka = segment_.Map(shm::Role::kKafka);
+    const auto* batches = segment_.check().Get<shm::BatchDescriptor>(shm::RegionKind::kBatches, 0);
+    const auto batch = static_cast<uint64_t>(FindBatch(shm::BatchState::kSent) - batches);
+    kafka->WritableBytes(shm::RegionKind::kPool, 0)[batch * shm::kBlockSize + offset] ^= std::byte{1};
+  }
+
   size_t CountSent() const {
     const auto* batches = segment_.check().Get<shm::BatchDescriptor>(shm::RegionKind::kBatches, 0);
     const auto* end = batches + segment_.check().geometry().BlockCount();

@@ -46,7 +46,7 @@ class SoundnessTest : public ::testing::Test {
     return batch;
   }
 
-  BatchDescriptor& AddWaiting() {
+  void AddWaiting() {
     const BatchId id = pool_.Open({BatchKind::kWaiting, 0, kNoIndex, 0, 0});
     const ByteSpan ring = segment_.check().Bytes(RegionKind::kRing, 0);
     RecordHeader header;
@@ -54,7 +54,6 @@ class SoundnessTest : public ::testing::Test {
     const uint64_t second = AlignRecord(header.size);
     Put(id, ring.first(header.size), second);
     Put(id, ring.subspan(second, header.size), 2 * second);
-    return pool_.writable(id);
   }
 
   void AddAll() {
