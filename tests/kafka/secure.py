@@ -7,7 +7,6 @@ The versions are 3.9.1 and 4.3.0 by default. Every test that delivers ends with 
 consumer finds and with books that balance.
 """
 
-import argparse
 import base64
 import contextlib
 import json
@@ -26,7 +25,7 @@ from kafka.secure_broker import (  # noqa: E402
     KEY_PASSWORD, MTLS_ADVERTISED, PASSWORD, PORTS, USER, WRONG_PASSWORD, Certificates, Relay,
     encrypt_key, listener_settings, write)
 from kafka.three_brokers import free_port, new_topic, settle_accounts  # noqa: E402
-from support import harness  # noqa: E402
+from kafka.versions import run_on_versions  # noqa: E402
 from support.harness import Dory, Failure, Senders, check, wait_until  # noqa: E402
 
 VERSIONS = ["3.9.1", "4.3.0"]
@@ -387,30 +386,13 @@ def java_options(options):
         del os.environ["JAVA_TOOL_OPTIONS"]
 
 
-def on(version, test):
-    def run(broker, scale):
-        return test(broker, scale)
-    run.__name__ = "%s on %s" % (test.__name__, version)
-    return run
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("versions", nargs="*", metavar="VERSION")
-    parser.add_argument("--tests", default=",".join(t.__name__ for t in TESTS))
-    parser.add_argument("--scale", type=float, default=1.0)
-    args = parser.parse_args()
-    status = 0
-    for version in args.versions or VERSIONS:
-        chosen = [on(version, t) for t in TESTS if t.__name__ in args.tests.split(",")]
-        with tempfile.TemporaryDirectory(prefix="dory-kafka-") as folder:
-            broker = Broker(version, folder)
-            kerberos = "-Djava.security.krb5.conf=" + broker.kdc.path("krb5.conf")
-            with broker.kdc, java_options(kerberos), broker.cluster:
-                status |= harness.run_tests(chosen, broker, args.scale)
-    return status
+@contextlib.contextmanager
+def secure_broker(version, folder):
+    broker = Broker(version, folder)
+    kerberos = "-Djava.security.krb5.conf=" + broker.kdc.path("krb5.conf")
+    with broker.kdc, java_options(kerberos), broker.cluster:
+        yield broker
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_on_versions(TESTS, __doc__, VERSIONS, secure_broker))

@@ -11,6 +11,7 @@ duplicate.
 """
 
 import argparse
+import contextlib
 import os
 import random
 import socket
@@ -242,8 +243,15 @@ def on(version, test):
     return run
 
 
-def run_on_versions(tests, description):
-    """Runs the tests on a broker of each version that the command line names; the exit status."""
+@contextlib.contextmanager
+def one_broker(version, folder):
+    with kafka_cluster.Cluster(version, folder, 1, free_port(1)) as cluster:
+        yield cluster
+
+
+def run_on_versions(tests, description, versions=None, start=one_broker):
+    """Runs the tests on what `start` starts of each version that the command line names, by default
+    of these; the exit status."""
     parser = argparse.ArgumentParser(description=description,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("versions", nargs="*", metavar="VERSION")
@@ -251,11 +259,11 @@ def run_on_versions(tests, description):
     parser.add_argument("--scale", type=float, default=1.0)
     args = parser.parse_args()
     status = 0
-    for version in args.versions or VERSIONS:
+    for version in args.versions or versions or VERSIONS:
         chosen = [on(version, t) for t in tests if t.__name__ in args.tests.split(",")]
         with tempfile.TemporaryDirectory(prefix="dory-kafka-") as folder, \
-                kafka_cluster.Cluster(version, folder, 1, free_port(1)) as cluster:
-            status |= harness.run_tests(chosen, cluster, args.scale)
+                start(version, folder) as started:
+            status |= harness.run_tests(chosen, started, args.scale)
     return status
 
 
