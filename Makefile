@@ -14,6 +14,7 @@
 #   make deps            the Debian packages of a build, with apt-get where we are root
 #   make deps-check      and those of the tests
 #   make docs            the generated documents anew; docs-check fails where one is stale
+#   make golden          tests/golden/kafka anew, by Kafka's own classes; golden-check compares
 #   make install         the programs, init script and sample files, under PREFIX (/usr/local), SYSCONFDIR
 #                        (/etc) and DESTDIR; a configuration that is there already stays as it is
 #   make clean
@@ -90,7 +91,7 @@ UNIT_SOURCES := $(wildcard tests/unit/*/*_test.cc tests/unit/*/*/*_test.cc)
 UNIT_OBJECTS := $(UNIT_SOURCES:%.cc=$(OBJ)/%.o)
 
 .PHONY: all support bench-programs unit check check-more check-kafka check-sanitizers check-arch demo soak \
-        bench deps deps-check lint clean docs docs-check install
+        bench deps deps-check lint clean docs docs-check golden golden-check install
 all: $(PROGRAMS:%=$(BIN)/%)
 support: $(SUPPORT_PROGRAMS:%=$(BIN)/%)
 bench-programs: $(BENCH_PROGRAMS:%=$(BIN)/%)
@@ -188,7 +189,9 @@ demo:
 	@packaging/install-packages build demo
 	@MAKE="$(MAKE)" tests/support/demo
 
+check-kafka: ALSO := golden
 check check-more check-kafka check-sanitizers check-arch: deps-check
+	@packaging/install-packages $(ALSO)
 	@tests/run $@
 
 soak: deps-check
@@ -209,6 +212,13 @@ docs-check: $(BIN)/config_docs $(BIN)/compat_docs
 	$< sample | diff -u etc/dory.conf -
 	$< markdown | diff -u doc/detailed_config.md -
 	$(BIN)/compat_docs | diff -u doc/kafka_compat.md -
+
+golden:
+	@packaging/install-packages golden
+	tests/golden/kafka/write
+
+golden-check:
+	@tests/golden/kafka/write --check
 
 # ---- what is installed -----------------------------------------------------------------------
 
