@@ -22,8 +22,9 @@ Frame SecretFrame(protocol::Bytes bytes) {
 
 }  // namespace
 
-Authenticator::Authenticator(const SaslConfig& config, std::string host, SaslLine& line, EndCallback on_end)
-    : config_(config), host_(std::move(host)), line_(line), on_end_(std::move(on_end)) {}
+Authenticator::Authenticator(EventLoop& loop, const SaslConfig& config, std::string host, SaslLine& line,
+                             EndCallback on_end)
+    : loop_(loop), config_(config), host_(std::move(host)), line_(line), on_end_(std::move(on_end)) {}
 
 void Authenticator::Begin() {
   Result<std::unique_ptr<SaslClient>> client = SaslClient::Make(config_, host_);
@@ -31,7 +32,7 @@ void Authenticator::Begin() {
   client_ = client.Take();
   WipeStackBelow();
   token_version_ = line_.VersionOf(Api::kSaslAuthenticate);
-  if (!line_.VersionOf(Api::kSaslHandshake)) return SendToken({});  // 0.9: the listener has one mechanism
+  if (!line_.VersionOf(Api::kSaslHandshake)) return MakeToken({});  // 0.9: the listener has one mechanism
   const int16_t version = token_version_ ? 1 : 0;
   const protocol::RequestHeader header = line_.NextHeader(Api::kSaslHandshake, version);
   line_.Ask(Api::kSaslHandshake, version,
@@ -48,11 +49,31 @@ void Authenticator::OnHandshake(int16_t version, const Answer& answer) {
     return Fail(Status::Error(std::string(protocol::FindErrorCode(response.value().error_code).name) +
                               "; the broker has enabled: " + JoinNames(response.value().mechanisms)));
   }
-  SendToken({});
+  MakeToken({});
 }
 
-void Authenticator::SendToken(ByteSpan challenge) {
-  const Result<Secret> token = client_->Next(challenge);
+// A mechanism may ask a server of its own for it, as GSSAPI does: off the loop, which goes on.
+void Authenticator::MakeToken(ByteSpan challenge) {
+  if (!client_->may_block()) return SendToken(client_->Next(challenge));
+  if (off_loop_ == nullptr) {
+    off_loop_ = std::make_unique<OffLoop<Result<Secret>>>(loop_, [this](const Result<Secret>& token) {
+      if (client_ != nullptr) SendToken(token);
+    });
+  }
+  const Status status = off_loop_->Start(
+      [client = client_, asked = std::vector<std::byte>(challenge.begin(), challenge.end())] {
+        return client->Next(asked);
+      });
+  if (!status.ok()) Fail(status);
+}
+
+// What is still being made is nobody's then.
+void Authenticator::Cancel() {
+  client_.reset();
+  if (off_loop_ != nullptr && off_loop_->running()) off_loop_.reset();
+}
+
+void Authenticator::SendToken(const Result<Secret>& token) {
   if (!token.ok()) return Fail(token.status());
   if (client_->done() && token.value().empty()) {  // that was the broker's last word
     client_.reset();
@@ -90,7 +111,7 @@ void Authenticator::OnBareToken(const Answer& answer) {
 
 void Authenticator::GoOn(ByteSpan challenge, int64_t lifetime_ms) {
   lifetime_ms_ = lifetime_ms;
-  if (!client_->done()) return SendToken(challenge);
+  if (!client_->done()) return MakeToken(challenge);
   client_.reset();
   on_end_(lifetime_ms);
 }

@@ -13,9 +13,11 @@
 #include <string>
 
 #include "common/config.h"
+#include "common/event_loop.h"
 #include "common/status.h"
 #include "kafka_worker/answer.h"
 #include "kafka_worker/frame.h"
+#include "kafka_worker/off_loop.h"
 #include "kafka_worker/protocol/request_header.h"
 #include "kafka_worker/sasl_client.h"
 
@@ -39,24 +41,29 @@ class Authenticator {
   // 0 ms: the session has no end.
   using EndCallback = std::function<void(Result<int64_t> lifetime_ms)>;
 
-  Authenticator(const SaslConfig& config, std::string host, SaslLine& line, EndCallback on_end);
+  Authenticator(EventLoop& loop, const SaslConfig& config, std::string host, SaslLine& line, EndCallback on_end);
 
   // REQUIRES: none is under way on this connection. May end before it returns.
   void Begin();
+  // The connection is down.
+  void Cancel();
 
  private:
   void OnHandshake(int16_t version, const Answer& answer);
-  void SendToken(ByteSpan challenge);
+  void MakeToken(ByteSpan challenge);
+  void SendToken(const Result<Secret>& token);
   void OnToken(int16_t version, const Answer& answer);
   void OnBareToken(const Answer& answer);
   void GoOn(ByteSpan challenge, int64_t lifetime_ms);
   void Fail(const Status& why);
 
+  EventLoop& loop_;
   const SaslConfig& config_;
   std::string host_;
   SaslLine& line_;
   EndCallback on_end_;
-  std::unique_ptr<SaslClient> client_;  // while it is under way
+  std::shared_ptr<SaslClient> client_;  // while it is under way
+  std::unique_ptr<OffLoop<Result<Secret>>> off_loop_;
   std::optional<int16_t> token_version_;  // none: tokens travel bare
   int64_t lifetime_ms_ = 0;               // as the broker said last
 };

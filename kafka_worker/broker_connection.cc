@@ -43,7 +43,7 @@ BrokerConnection::BrokerConnection(EventLoop& loop, const ConnectionSettings& se
       random_(std::random_device{}()) {
   if (settings.sasl == nullptr) return;
   authenticator_ = std::make_unique<Authenticator>(
-      *settings.sasl, address_.host, static_cast<SaslLine&>(*this), [this](const Result<int64_t>& lifetime) { OnAuthenticated(lifetime); });
+      loop_, *settings.sasl, address_.host, static_cast<SaslLine&>(*this), [this](const Result<int64_t>& lifetime) { OnAuthenticated(lifetime); });
 }
 
 BrokerConnection::~BrokerConnection() {
@@ -350,6 +350,7 @@ void BrokerConnection::GoDown(const Status& why, Answer::End front) {
   deadline_.Stop();
   hold_.Stop();
   session_end_.Stop();
+  if (authenticator_ != nullptr) authenticator_->Cancel();
   held_ = false;
   // Brokers close such a connection after a while.
   const bool was_idle = up() && exchanges_.empty() && !authenticating_;

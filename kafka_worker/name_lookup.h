@@ -3,24 +3,22 @@
 // By getaddrinfo(), which asks whatever this host is set up to ask; a resolver of our own loop (c-ares)
 // knows files and DNS, not what else nsswitch.conf names. It can't be ended, so a lookup that nobody
 // waits for any more goes on, and the next one of this object joins it.
-// Errors: as the system says them. At most kMaxLookups run in this process at a time.
+// Errors: as the system says them.
 
 #pragma once
 
 #include <sys/socket.h>
 
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "common/event_loop.h"
 #include "common/status.h"
 #include "common/units.h"
+#include "kafka_worker/off_loop.h"
 
 namespace dory::kafka {
-
-inline constexpr int kMaxLookups = 64;
 
 struct SocketAddress {
   sockaddr_storage bytes;
@@ -40,7 +38,6 @@ class NameLookup {
 
   // `look_up` is what a thread calls.
   NameLookup(EventLoop& loop, HostPort name, Callback callback, Function look_up = &AskSystem);
-  ~NameLookup();
 
   // Calls back once, from the loop; for a host that is an address, before it returns.
   void Start();
@@ -50,19 +47,13 @@ class NameLookup {
   static Result<SocketAddresses> AskSystem(const HostPort& name);
 
  private:
-  struct Shared;
+  void OnFound(Result<SocketAddresses> found);
 
-  Status BeginThread();
-  void OnBell();
-
-  EventLoop& loop_;
   HostPort name_;
   Callback callback_;
   Function look_up_;
   bool waiting_ = false;
-  bool running_ = false;
-  std::shared_ptr<Shared> shared_;      // with the thread that runs
-  std::unique_ptr<IoWatcher> watcher_;  // of the bell that the thread rings
+  OffLoop<Result<SocketAddresses>> off_loop_;
 };
 
 }  // namespace dory::kafka

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <mutex>
 
 #include "kafka_worker/oauth_bearer.h"
 
@@ -30,6 +31,17 @@ void* MoveWiped(void* memory, size_t size) {
   return moved;
 }
 
+void* MakeMutex() { return new std::mutex; }
+int LockMutex(void* mutex) {
+  static_cast<std::mutex*>(mutex)->lock();
+  return SASL_OK;
+}
+int UnlockMutex(void* mutex) {
+  static_cast<std::mutex*>(mutex)->unlock();
+  return SASL_OK;
+}
+void FreeMutex(void* mutex) { delete static_cast<std::mutex*>(mutex); }
+
 int LogNothing(void*, int, const char*) { return SASL_OK; }  // what matters is in sasl_errdetail
 
 using AnyCallback = int (*)();
@@ -48,6 +60,7 @@ Status BeginLibrary(const SaslConfig& config) {
   static const sasl_callback_t callbacks[] = {{SASL_CB_LOG, Erase(LogNothing), nullptr},
                                               {SASL_CB_LIST_END, nullptr, nullptr}};
   static const int begun = [] {
+    ::sasl_set_mutex(MakeMutex, LockMutex, UnlockMutex, FreeMutex);
     ::sasl_set_alloc(::malloc, ::calloc, MoveWiped, FreeWiped);
     return ::sasl_client_init(callbacks);
   }();
@@ -85,6 +98,8 @@ class CyrusClient : public SaslClient {
     ::sasl_setprop(connection_, SASL_SEC_PROPS, &no_layers);
     return Status::Ok();
   }
+
+  bool may_block() const override { return mechanism_ == NameMechanism(SaslMechanism::kGssapi); }
 
   Result<Secret> Next(ByteSpan challenge) override {
     const char* token = nullptr;

@@ -245,6 +245,29 @@ def gssapi(broker, scale):
         return deliver(broker, dory, scale)
 
 
+def gssapi_silent_server(broker, scale):
+    """A Kerberos server that never answers stops nobody; once one answers, everything arrives."""
+    port = free_port(1)
+    with open(broker.kdc.path("krb5.conf"), encoding="ascii") as file:
+        conf = file.read().replace(":%d\n" % broker.kdc.port, ":%d\n" % port)
+    environment = dict(broker.kdc.environment, KRB5_CONFIG=broker.secret("krb5.conf", conf))
+    options = tls_options(broker) + sasl_options("GSSAPI", keytab_file=broker.kdc.keytab(CLIENT))
+    with contextlib.ExitStack() as silent, \
+            running(broker, "SASLTLS", "SASL_SSL", options, env=environment) as dory:
+        server = silent.enter_context(socket.create_server(("127.0.0.1", port)))
+        senders = Senders(dory, new_topic("silent"), 1, int(500 * scale))
+        sent = senders.wait()
+        silent.enter_context(server.accept()[0])
+        worker = dory.workers()["dory-kafka"]
+        for _ in range(3):      # which both workers answer between two turns of their loops
+            check(dory.count_buffer("--live") == sent, "not all wait: %s" % dory.books())
+        silent.close()
+        with Relay(port, broker.kdc.port):
+            text = settle_accounts(broker.cluster, dory, senders, sent)
+        check(dory.workers()["dory-kafka"] == worker, "the worker was restarted")
+        return text
+
+
 def token(seconds):
     """A JSON web token that nobody signed, as brokers take it where nothing else is set up."""
     now = int(time.time())
@@ -373,7 +396,8 @@ def read_memory(pid):
 
 
 TESTS = [tls, tls_wrong, tls_chain_alone, mutual_tls, rotation, plain, scram_256, scram_512, gssapi,
-         oauth_bearer, wrong_password, wrong_mechanism, session_end, ipv6, names]
+         gssapi_silent_server, oauth_bearer, wrong_password, wrong_mechanism, session_end, ipv6,
+         names]
 
 
 @contextlib.contextmanager
