@@ -10,6 +10,7 @@
 #   make check-arch      the unit tests for aarch64, under qemu (at most 20 minutes)
 #   make unit            the unit tests alone
 #   make soak            the storm of kills for MINUTES=100, on real Kafka; never part of a check
+#   make fuzz            the libFuzzer targets, each for MINUTES=20; check-more runs them by a count
 #   make bench           figures beside a bare sink in the same run; never part of a check
 #   make deps            the Debian packages of a build, with apt-get where we are root
 #   make deps-check      and those of the tests
@@ -25,6 +26,7 @@
 #   CROSS=aarch64-linux-gnu-       a build for another machine, in build/aarch64/, by this prefix of the
 #                        compilers and of pkg-config
 #   CRASH=1              a build whose crash points are alive, in build/crash/
+#   FUZZ=1               a build by clang for the libFuzzer targets, with ASan and UBSan, in build/fuzz/
 #   MUTANT=name          a build with one deliberate fault, in build/mutant-<name>/
 #
 # A folder is a library by wildcard: a new .cc file needs no edit here. `main.cc` of a process folder
@@ -39,13 +41,16 @@ VARIANT := $(if $(MUTANT),mutant-$(MUTANT),$(subst $(comma),-,$(SAN)))$(if $(CRA
 ifdef CROSS
 VARIANT := $(firstword $(subst -, ,$(CROSS)))$(if $(VARIANT),-$(VARIANT))
 endif
+ifdef FUZZ
+VARIANT := fuzz
+endif
 OUT := build$(if $(VARIANT),/$(VARIANT))
 BIN := $(OUT)/bin
 OBJ := $(OUT)/obj
 GEN := $(OUT)/gen
 
-CXX := $(CROSS)g++
-CC := $(CROSS)gcc
+CXX := $(if $(FUZZ),clang++-14,$(CROSS)g++)
+CC := $(if $(FUZZ),clang-14,$(CROSS)gcc)
 PKG_CONFIG := $(CROSS)pkg-config
 PROTOC := protoc
 VERSION := $(shell cat VERSION)
@@ -53,6 +58,9 @@ VERSION := $(shell cat VERSION)
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstring thread,$(SAN)),-Wno-tsan) \
               $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=all))
+ifdef FUZZ
+SANITIZE := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
 DEFINES := -DDORY_VERSION='"$(VERSION)"' -D_FILE_OFFSET_BITS=64 \
            $(if $(CRASH),-DDORY_CRASH_POINTS) $(if $(MUTANT),-DDORY_MUTANT_$(MUTANT))
 INCLUDES := -I. -isystem $(GEN)
@@ -91,7 +99,7 @@ UNIT_SOURCES := $(wildcard tests/unit/*/*_test.cc tests/unit/*/*/*_test.cc)
 UNIT_OBJECTS := $(UNIT_SOURCES:%.cc=$(OBJ)/%.o)
 
 .PHONY: all support bench-programs unit check check-more check-kafka check-sanitizers check-arch demo soak \
-        bench deps deps-check lint clean docs docs-check golden golden-check install
+        bench deps deps-check lint clean docs docs-check golden golden-check fuzz fuzz-targets install
 all: $(PROGRAMS:%=$(BIN)/%)
 support: $(SUPPORT_PROGRAMS:%=$(BIN)/%)
 bench-programs: $(BENCH_PROGRAMS:%=$(BIN)/%)
@@ -107,6 +115,15 @@ $(BIN)/unit_tests: $(UNIT_OBJECTS) $(SUPERVISOR_OBJECTS) $(INTAKE_OBJECTS) $(KAF
                    $(STATUS_OBJECTS) $(DORYCTL_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS) $(CLIENT_OBJECTS)
 $(BIN)/unit_tests: LIBS += -lgtest_main -lgtest -lmicrohttpd
 $(BIN)/segment_fuzz: $(OBJ)/tests/fuzz/segment_fuzz.o $(INTAKE_OBJECTS) $(KAFKA_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
+# Bytes in, and nothing behind them: no memory that is shared, no socket, no log.
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.cc,%,$(wildcard tests/fuzz/*_target.cc))
+$(FUZZ_TARGETS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/tests/fuzz/%.o $(call objects_of,kafka_worker/protocol) \
+  $(OBJ)/intake_worker/parse.o $(patsubst %,$(OBJ)/common/%.o,crc32 crc32c config config_build config_dump \
+                                          config_suggest option_table option_value text_check units)
+$(FUZZ_TARGETS:%=$(BIN)/%): LIBS := -fsanitize=fuzzer $(LIBS)
+$(BIN)/compressor_target: $(OBJ)/kafka_worker/compressor.o $(OBJ)/kafka_worker/chunks.o
+$(BIN)/compressor_target: LIBS += -lgtest
+fuzz-targets: $(FUZZ_TARGETS:%=$(BIN)/%)
 # Both ends of the ring alone, so that a build for the thread sanitizer is short.
 $(BIN)/ring_threads: $(OBJ)/tests/unit/shm/ring_threads_test.o $(SHM_OBJECTS) $(COMMON_OBJECTS)
 $(BIN)/ring_threads: LIBS += -lgtest_main -lgtest
@@ -189,6 +206,7 @@ demo:
 	@packaging/install-packages build demo
 	@MAKE="$(MAKE)" tests/support/demo
 
+check-more: ALSO := fuzz
 check-kafka: ALSO := golden
 check check-more check-kafka check-sanitizers check-arch: deps-check
 	@packaging/install-packages $(ALSO)
@@ -198,6 +216,11 @@ soak: deps-check
 	@$(MAKE) --no-print-directory all support
 	@$(MAKE) --no-print-directory CRASH=1 all
 	DORY_BIN=build/crash/bin tests/kafka/storm.py --seconds $$(( $(or $(MINUTES),100) * 60 )) --every-step 20
+
+fuzz:
+	@packaging/install-packages build fuzz
+	@$(MAKE) --no-print-directory FUZZ=1 fuzz-targets
+	tests/fuzz/run --minutes $(or $(MINUTES),20)
 
 bench: deps
 	@$(MAKE) --no-print-directory all support bench-programs

@@ -1,0 +1,29 @@
+// Bytes as a client's message. What is taken lies inside of them, and its topic is one that Kafka allows.
+
+#include "intake_worker/parse.h"
+#include "tests/fuzz/target.h"
+
+namespace {
+
+using namespace dory;
+
+constexpr size_t kLimit = 4096;
+
+bool LiesInside(ByteSpan part, ByteSpan whole) {
+  return part.empty() || (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const ByteSpan bytes = fuzz::AsInput(data, size);
+  const intake::ParseResult parsed = intake::Parse(bytes, false, kLimit);
+  fuzz::Require(intake::Parse(bytes, true, kLimit).reject.has_value());
+  if (parsed.reject) return 0;
+  const intake::ParsedMessage& message = parsed.message;
+  fuzz::Require(intake::IsTopicName(message.topic) && size <= kLimit);
+  fuzz::Require(LiesInside(AsBytes(message.topic), bytes) && LiesInside(message.key, bytes) &&
+                LiesInside(message.value, bytes));
+  fuzz::Require(message.topic.size() + message.key.size() + message.value.size() < size);
+  return 0;
+}
