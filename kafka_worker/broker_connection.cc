@@ -124,7 +124,8 @@ void BrokerConnection::OnApiVersions(int16_t version, const Answer& answer) {
   if (response.value().error_code != protocol::error::kUnsupportedVersion) {
     Adopt(response.Take());
   } else if (version > 0) {
-    Negotiate(0);
+    const int16_t offered = protocol::Negotiate(Api::kApiVersions, response.value()).value_or(0);
+    Negotiate(offered < version ? offered : int16_t{0});
   } else {
     Adopt(protocol::ListOldestVersions());
   }
@@ -185,6 +186,10 @@ std::optional<int16_t> BrokerConnection::VersionOf(Api api) const {
   return protocol::Negotiate(api, broker_versions_);
 }
 
+std::optional<int16_t> BrokerConnection::VersionOf(Api api, int16_t newest) const {
+  return protocol::Negotiate(api, broker_versions_, newest);
+}
+
 bool BrokerConnection::IsIdempotent() const {
   return VersionOf(Api::kInitProducerId) && VersionOf(Api::kProduce).value_or(0) >= 3;
 }
@@ -200,8 +205,12 @@ void BrokerConnection::Exchange(Api api, Frame frame, AnswerCallback on_answer) 
 }
 
 void BrokerConnection::Exchange(Api api, Frame frame, int64_t timeout_ms, AnswerCallback on_answer) {
+  Exchange(api, *VersionOf(api), std::move(frame), timeout_ms, std::move(on_answer));
+}
+
+void BrokerConnection::Exchange(Api api, int16_t version, Frame frame, int64_t timeout_ms, AnswerCallback on_answer) {
   assert(up());
-  Send(api, *VersionOf(api), std::move(frame), timeout_ms + settings_.grace_ms, std::move(on_answer));
+  Send(api, version, std::move(frame), timeout_ms + settings_.grace_ms, std::move(on_answer));
 }
 
 void BrokerConnection::Send(Api api, int16_t version, Frame frame, int64_t deadline_ms, AnswerCallback on_answer) {

@@ -78,6 +78,8 @@ class BrokerConnection : private SaslLine {
 
   // The version in which both speak `api`; none where there is none. REQUIRES: up().
   std::optional<int16_t> VersionOf(protocol::Api api) const override;
+  // Likewise, the newest up to `newest`.
+  std::optional<int16_t> VersionOf(protocol::Api api, int16_t newest) const;
 
   // Whether it has the idempotent producer: Kafka 0.11 and newer. REQUIRES: up().
   bool IsIdempotent() const;
@@ -85,14 +87,16 @@ class BrokerConnection : private SaslLine {
   // What it has to say of itself. REQUIRES: up().
   const protocol::ApiVersionsResponse& versions() const { return broker_versions_; }
 
-  // The header for the next request. REQUIRES: up(), and the broker speaks `api`.
+  // The header for the next request. REQUIRES: up(), and the broker speaks `api`, and in that version.
   protocol::RequestHeader NextHeader(protocol::Api api);
+  protocol::RequestHeader NextHeader(protocol::Api api, int16_t version) override;
 
   // Writes the frame (whose header was the last NextHeader) and calls back with its answer, which the
-  // broker has `timeout_ms` to give, by default the settings'.
+  // broker has `timeout_ms` to give, by default the settings'. `version` is the header's, by default the newest.
   // REQUIRES: up(). `on_answer` may be called before this returns.
   void Exchange(protocol::Api api, Frame frame, AnswerCallback on_answer);
   void Exchange(protocol::Api api, Frame frame, int64_t timeout_ms, AnswerCallback on_answer);
+  void Exchange(protocol::Api api, int16_t version, Frame frame, int64_t timeout_ms, AnswerCallback on_answer);
 
   // Asks for its versions again, behind what is on its way. REQUIRES: up().
   void Renegotiate();
@@ -130,7 +134,6 @@ class BrokerConnection : private SaslLine {
   void BecomeUp();
   void Authenticate();
   void OnAuthenticated(const Result<int64_t>& lifetime_ms);
-  protocol::RequestHeader NextHeader(protocol::Api api, int16_t version) override;
   void Ask(protocol::Api api, int16_t version, Frame frame, AnswerCallback on_answer) override;
   void AskBare(Frame frame, AnswerCallback on_answer) override;
   void Enqueue(Pending exchange);

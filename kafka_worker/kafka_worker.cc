@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "common/control.pb.h"
 #include "common/clock.h"
@@ -158,6 +159,7 @@ void KafkaWorker::AdoptTopic(Topic& topic, const protocol::MetadataTopic& found,
     return;
   }
   topic.given_up.reset();
+  AdoptId(topic, found.id);
   int32_t highest = -1;
   for (const protocol::MetadataPartition& partition : found.partitions) highest = std::max(highest, partition.partition);
   topics_.SetPartitionCount(topic, static_cast<size_t>(highest) + 1);
@@ -169,6 +171,17 @@ void KafkaWorker::AdoptTopic(Topic& topic, const protocol::MetadataTopic& found,
     leaderless |= partition.leader < 0;
   }
   if (leaderless) cluster_.RefreshMetadata();
+}
+
+// A broker that is older than ids says none: what is sent meanwhile goes by the name.
+void KafkaWorker::AdoptId(Topic& topic, const protocol::TopicId& id) {
+  topic.id = id;
+  if (id == protocol::kNoTopicId) return;
+  const protocol::TopicId before = std::exchange(topic.known_id, id);
+  if (before == protocol::kNoTopicId || before == id) return;
+  LogWarning("topic {}: deleted and created anew, its id was {} and is {}", topic.name,
+             protocol::ShowTopicId(before), protocol::ShowTopicId(id));
+  for (Partition& partition : topic.partitions) partition.leader = -1;  // it may have fewer than it had
 }
 
 // The deadline runs only while a broker answers so, never while none answers.

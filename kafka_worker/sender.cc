@@ -119,12 +119,21 @@ BatchId Sender::PickBatch(Topic& topic, Partition& partition, BatchQueue** from,
   return best;
 }
 
+// Whether this broker can be told which topic is meant: where ids alone would do, brokers are asked for it.
+bool Sender::CanName(const Topic& topic, const BrokerConnection& connection) {
+  if (ChooseProduceVersion(connection, topic.id != protocol::kNoTopicId)) return true;
+  if (!connection.VersionOf(Api::kProduce)) return true;  // it will be closed for it
+  cluster_.RefreshMetadata();
+  return false;
+}
+
 // The leader's connection where it can take a request. One that comes up, has room again or goes down
 // marks every topic dirty; one that waits after a failure is tried again by us.
-BrokerConnection* Sender::FindRoom(const Partition& partition, Turn* turn) {
+BrokerConnection* Sender::FindRoom(const Topic& topic, const Partition& partition, Turn* turn) {
   BrokerConnection* connection = partition.suspicion.suspect ? cluster_.SuspectBroker(partition.leader)
                                                              : cluster_.Broker(partition.leader);
-  if (connection == nullptr || connection->HasRoom()) return connection;
+  if (connection == nullptr) return nullptr;
+  if (connection->HasRoom()) return CanName(topic, *connection) ? connection : nullptr;
   if (connection->state() == BrokerConnection::State::kDown) {
     turn->look_again_ms = std::min(turn->look_again_ms, std::max(connection->not_before_ms(), turn->now_ms + 1));
   }
@@ -136,7 +145,7 @@ void Sender::AssignPartition(Topic& topic, size_t index, Turn* turn) {
   BatchQueue* from = nullptr;
   const BatchId id = PickBatch(topic, partition, &from, turn);
   if (id == shm::kNoIndex || partition.leader < 0) return;
-  BrokerConnection* connection = FindRoom(partition, turn);
+  BrokerConnection* connection = FindRoom(topic, partition, turn);
   if (connection == nullptr || !connection->HasRoom() || !MayEncode(topic, *connection, turn)) return;
   if (partition.suspicion.suspect) {
     turn->suspects.push_back({&topic, index, partition.attempted_ms});

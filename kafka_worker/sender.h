@@ -35,6 +35,12 @@ inline bool IsCompressed(const Topic& topic) {
   return topic.config.compression != Compression::kNone && !topic.codec_refused;
 }
 
+// In which version of Produce this broker can be told of topics, whose ids are known or not; none: in none.
+inline std::optional<int16_t> ChooseProduceVersion(const BrokerConnection& connection, bool ids_known) {
+  return connection.VersionOf(protocol::Api::kProduce,
+                              ids_known ? int16_t{INT16_MAX} : int16_t{protocol::kFirstProduceById - 1});
+}
+
 // What a request carries for one partition.
 struct SentBatch {
   Topic* topic;
@@ -43,6 +49,7 @@ struct SentBatch {
   int32_t broker;
   bool suspect;     // alone, over the connection for suspects
   bool compressed;
+  protocol::TopicId topic_id{};  // by which it was called; none: by its name
 };
 
 class Sender {
@@ -97,7 +104,8 @@ class Sender {
   void AssignPartition(Topic& topic, size_t index, Turn* turn);
   void AssignSuspects(Turn* turn);
   void Assign(Topic& topic, size_t index, BatchId batch, BatchQueue* from, BrokerConnection* connection, Turn* turn);
-  BrokerConnection* FindRoom(const Partition& partition, Turn* turn);
+  BrokerConnection* FindRoom(const Topic& topic, const Partition& partition, Turn* turn);
+  bool CanName(const Topic& topic, const BrokerConnection& connection);
   bool MayTakeAny(const Partition& partition, Turn* turn) const;
   bool MayEncode(Topic& topic, const BrokerConnection& connection, Turn* turn);
   void OnChunkRoom();

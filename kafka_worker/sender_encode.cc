@@ -38,6 +38,11 @@ uint32_t Crc32cOf(const std::vector<ByteSpan>& spans) {
   return crc;
 }
 
+bool KnowIds(const std::vector<SentBatch>& batches) {
+  return std::none_of(batches.begin(), batches.end(),
+                      [](const SentBatch& sent) { return sent.topic->id == protocol::kNoTopicId; });
+}
+
 iovec Piece(ByteSpan bytes) { return {const_cast<std::byte*>(bytes.data()), bytes.size()}; }
 
 // The request's pieces: its own bytes up to each splice, then that batch's records.
@@ -182,7 +187,7 @@ void Sender::AddBatch(SentBatch* sent, int16_t version, Frame* frame) {
 
 void Sender::SendLoad(BrokerConnection& connection, Load load) {
   std::vector<SentBatch>& batches = load.batches;
-  const std::optional<int16_t> version = connection.VersionOf(Api::kProduce);
+  const std::optional<int16_t> version = ChooseProduceVersion(connection, KnowIds(batches));
   if (!version) {
     const Status why = Status::Error("it offers no version of Produce that we speak");
     connection.Close(why);
@@ -193,7 +198,7 @@ void Sender::SendLoad(BrokerConnection& connection, Load load) {
   if (batches.empty()) return;
   std::stable_sort(batches.begin(), batches.end(),
                    [](const SentBatch& a, const SentBatch& b) { return a.topic->row < b.topic->row; });
-  const protocol::RequestHeader header = connection.NextHeader(Api::kProduce);
+  const protocol::RequestHeader header = connection.NextHeader(Api::kProduce, *version);
   const auto same_topic = [](const SentBatch& a, const SentBatch& b) { return a.topic == b.topic; };
   size_t topic_count = 0;
   for (size_t i = 0; i < batches.size(); ++i) topic_count += i == 0 || !same_topic(batches[i - 1], batches[i]);
@@ -205,9 +210,10 @@ void Sender::SendLoad(BrokerConnection& connection, Load load) {
     if (i == 0 || !same_topic(batches[i - 1], batches[i])) {
       const auto end = std::find_if(batches.begin() + static_cast<ptrdiff_t>(i), batches.end(),
                                     [&](const SentBatch& b) { return b.topic != batches[i].topic; });
-      encoder_.BeginTopic(batches[i].topic->name,
+      encoder_.BeginTopic(batches[i].topic->name, batches[i].topic->id,
                           static_cast<size_t>(end - batches.begin()) - i);
     }
+    if (header.version >= protocol::kFirstProduceById) batches[i].topic_id = batches[i].topic->id;
     AddBatch(&batches[i], header.version, &frame);
   }
   frame.bytes = encoder_.Finish();
@@ -215,7 +221,7 @@ void Sender::SendLoad(BrokerConnection& connection, Load load) {
   LayOutPieces(encoder_.splices(), spans_, &frame);
   memory_.Mark(shm::Step::kC8, batches.front().batch);
   DORY_CRASH_POINT("C8.before_write");
-  connection.Exchange(Api::kProduce, std::move(frame), load.timeout_ms,
+  connection.Exchange(Api::kProduce, header.version, std::move(frame), load.timeout_ms,
                       [this, &connection, sent = std::move(batches), version = header.version](const Answer& answer) {
                         DORY_CRASH_POINT("C9.answer");
                         if (DORY_IS_MUTANT("SENT after the write")) MarkSent(memory_, sent);

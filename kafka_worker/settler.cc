@@ -108,8 +108,13 @@ void Settler::OnResponse(BrokerConnection& connection, const std::vector<SentBat
   if (response.throttle_time_ms > 0) connection.Hold(response.throttle_time_ms);
   std::map<std::pair<uint32_t, int32_t>, const PartitionResult*> results;
   bool explained = false;
+  std::map<protocol::TopicId, const Topic*> by_id;  // as it was sent: metadata may have brought another one
+  for (const SentBatch& sent : batches) {
+    if (sent.topic_id != protocol::kNoTopicId) by_id[sent.topic_id] = sent.topic;
+  }
   for (const protocol::ProduceTopicResult& topic : response.topics) {
-    const Topic* known = topics_.FindByName(topic.name);
+    const auto sent = by_id.find(topic.id);
+    const Topic* known = sent != by_id.end() ? sent->second : topics_.FindByName(topic.name);
     if (known == nullptr) continue;
     for (const PartitionResult& result : topic.partitions) {
       results[{known->row, result.partition}] = &result;

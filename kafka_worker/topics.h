@@ -17,6 +17,7 @@
 
 #include "common/config.h"
 #include "kafka_worker/memory.h"
+#include "kafka_worker/protocol/topic_id.h"
 #include "kafka_worker/suspicion.h"
 #include "shm/kafka_start.h"
 
@@ -59,6 +60,8 @@ struct Partition {
 struct Topic {
   uint32_t row = 0;
   std::string name;
+  protocol::TopicId id{};        // by the newest metadata; none: it did not say
+  protocol::TopicId known_id{};  // the last that any said
   TopicConfig config;
   std::vector<Partition> partitions;  // by id
   bool known = false;                 // brokers said how many there are

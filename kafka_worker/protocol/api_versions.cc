@@ -1,5 +1,7 @@
 #include "kafka_worker/protocol/api_versions.h"
 
+#include <algorithm>
+
 #include "kafka_worker/protocol/error_codes.h"
 
 namespace dory::kafka::protocol {
@@ -14,6 +16,22 @@ ApiVersionsResponse::Row DecodeRow(Reader* reader) {
   row.range.highest = reader->Read<int16_t>();
   reader->SkipTags();
   return row;
+}
+
+void DecodeRows(Reader* reader, ApiVersionsResponse* response) {
+  const size_t count = reader->ReadArrayCount(kLeastRowBytes);
+  response->apis.reserve(count);
+  for (size_t i = 0; i < count && reader->ok(); ++i) response->apis.push_back(DecodeRow(reader));
+}
+
+// What follows the code has another version's shape than was asked for, and not every broker gets it right.
+ApiVersionsResponse DecodeRefusal(ByteSpan body) {
+  ApiVersionsResponse response;
+  Reader reader(body, false);
+  response.error_code = reader.Read<int16_t>();
+  DecodeRows(&reader, &response);
+  if (!reader.Finish("refusal", 0).ok()) response.apis.clear();
+  return response;
 }
 
 }  // namespace
@@ -49,14 +67,10 @@ Bytes EncodeApiVersionsRequest(const RequestHeader& header, const ApiVersionsReq
 Result<ApiVersionsResponse> DecodeApiVersionsResponse(int16_t version, ByteSpan body) {
   ApiVersionsResponse response;
   response.error_code = ByteReader(body).Read<int16_t>();
-  // What follows the code is of another version's shape, and not every broker gets it right; the caller
-  // asks again with version 0 in any case.
-  if (response.error_code == error::kUnsupportedVersion) return response;
+  if (response.error_code == error::kUnsupportedVersion) return DecodeRefusal(body);
   Reader reader(body, IsFlexible(Api::kApiVersions, version));
   reader.Read<int16_t>();
-  const size_t count = reader.ReadArrayCount(kLeastRowBytes);
-  response.apis.reserve(count);
-  for (size_t i = 0; i < count && reader.ok(); ++i) response.apis.push_back(DecodeRow(&reader));
+  DecodeRows(&reader, &response);
   if (version >= 1) response.throttle_time_ms = reader.Read<int32_t>();
   reader.SkipTags();
   const Status status = reader.Finish("ApiVersions response", version);
@@ -64,10 +78,11 @@ Result<ApiVersionsResponse> DecodeApiVersionsResponse(int16_t version, ByteSpan 
   return response;
 }
 
-std::optional<int16_t> Negotiate(Api api, const ApiVersionsResponse& broker) {
+std::optional<int16_t> Negotiate(Api api, const ApiVersionsResponse& broker, int16_t newest) {
   const auto offered = broker.Find(api);
   if (!offered) return std::nullopt;
-  return ChooseVersion(FindApi(api).spoken, *offered);
+  const VersionRange spoken = FindApi(api).spoken;
+  return ChooseVersion({spoken.lowest, std::min(spoken.highest, newest)}, *offered);
 }
 
 }  // namespace dory::kafka::protocol

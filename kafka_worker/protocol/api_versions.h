@@ -2,7 +2,7 @@
 //
 // Source: the Kafka protocol guide, API key 18; KIP-35, and KIP-511 for version 3 and its fall-back: a
 // broker that does not know the asked version answers UNSUPPORTED_VERSION in the shape of version 0,
-// with the range of ApiVersions itself where it is new enough.
+// with the range of ApiVersions itself where it is new enough (Kafka 2.4).
 
 #pragma once
 
@@ -41,10 +41,11 @@ ApiVersionsResponse ListOldestVersions();
 
 Bytes EncodeApiVersionsRequest(const RequestHeader& header, const ApiVersionsRequest& request);
 
-// `version` is the request's. REQUIRES: in our range.
+// `version` is the request's. Of an UNSUPPORTED_VERSION whose rest makes no sense, the code alone.
+// REQUIRES: in our range.
 Result<ApiVersionsResponse> DecodeApiVersionsResponse(int16_t version, ByteSpan body);
 
-// The newest version of `api` that both speak; none where there is none.
-std::optional<int16_t> Negotiate(Api api, const ApiVersionsResponse& broker);
+// The newest version of `api` that both speak, `newest` at most; none where there is none.
+std::optional<int16_t> Negotiate(Api api, const ApiVersionsResponse& broker, int16_t newest = INT16_MAX);
 
 }  // namespace dory::kafka::protocol

@@ -1,7 +1,5 @@
 #include "kafka_worker/protocol/metadata.h"
 
-#include <algorithm>
-
 namespace dory::kafka::protocol {
 namespace {
 
@@ -45,19 +43,12 @@ MetadataPartition DecodePartition(Reader* reader, int16_t version) {
   return partition;
 }
 
-TopicId DecodeTopicId(Reader* reader) {
-  TopicId id{};
-  const ByteSpan bytes = reader->ReadRaw(id.size());
-  std::copy(bytes.begin(), bytes.end(), id.begin());
-  return id;
-}
-
 MetadataTopic DecodeTopic(Reader* reader, int16_t version) {
   MetadataTopic topic;
   topic.error_code = reader->Read<int16_t>();
   // Null only where a topic was asked for by id.
   topic.name = version >= 12 ? reader->ReadNullableString().value_or("") : reader->ReadString();
-  if (version >= 10) topic.id = DecodeTopicId(reader);
+  if (version >= 10) topic.id = ReadTopicId(reader);
   if (version >= 1) topic.is_internal = reader->ReadBool();
   topic.partitions =
       DecodeArray<MetadataPartition>(reader, version, kLeastPartitionBytes, DecodePartition);
@@ -67,7 +58,7 @@ MetadataTopic DecodeTopic(Reader* reader, int16_t version) {
 }
 
 void EncodeTopic(std::string_view name, int16_t version, Writer* writer) {
-  if (version >= 10) writer->PutRaw(TopicId{});
+  if (version >= 10) writer->PutRaw(kNoTopicId);
   writer->PutString(name);
   writer->PutNoTags();
 }
@@ -97,6 +88,7 @@ Result<MetadataResponse> DecodeMetadataResponse(int16_t version, ByteSpan body) 
   if (version >= 1) response.controller_id = reader.Read<int32_t>();
   response.topics = DecodeArray<MetadataTopic>(&reader, version, kLeastTopicBytes, DecodeTopic);
   if (version >= 8 && version <= 10) reader.Read<int32_t>();  // authorized operations
+  if (version >= 13) response.error_code = reader.Read<int16_t>();
   reader.SkipTags();
   const Status status = reader.Finish("Metadata response", version);
   if (!status.ok()) return status;

@@ -1,17 +1,18 @@
 // Metadata: brokers, and who leads which partition.
 //
-// Source: the Kafka protocol guide, API key 3; leader epochs (7) are KIP-320, topic ids (10) KIP-516.
+// Source: the Kafka protocol guide, API key 3; leader epochs (7) are KIP-320, topic ids (10) KIP-516,
+// the error code of the whole (13) is KIP-1102.
 // An answer may be tens of MiB; replica lists are skipped, not kept.
 
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "kafka_worker/protocol/request_header.h"
+#include "kafka_worker/protocol/topic_id.h"
 
 namespace dory::kafka::protocol {
 
@@ -20,8 +21,6 @@ struct MetadataRequest {
   std::vector<std::string_view> topics;
   bool allow_auto_topic_creation = false;   // sent from version 4 on; before it brokers always may
 };
-
-using TopicId = std::array<std::byte, 16>;  // all zero: none
 
 struct MetadataBroker {
   int32_t id;
@@ -39,7 +38,7 @@ struct MetadataPartition {
 struct MetadataTopic {
   int16_t error_code = 0;
   std::string name;
-  TopicId id{};  // before version 10: zero
+  TopicId id{};  // before version 10, and with errors: none
   bool is_internal = false;  // before version 1: false
   std::vector<MetadataPartition> partitions;  // as the broker has them: not always sorted
 };
@@ -50,6 +49,7 @@ struct MetadataResponse {
   std::string cluster_id;      // before version 2, and where the broker has none: empty
   int32_t controller_id = -1;  // -1: none; before version 1 too
   std::vector<MetadataTopic> topics;
+  int16_t error_code = 0;  // of the whole; before version 13: 0
 };
 
 Bytes EncodeMetadataRequest(const RequestHeader& header, const MetadataRequest& request);

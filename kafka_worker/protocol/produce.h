@@ -1,7 +1,7 @@
 // Produce: the batches of many partitions in one request, whose record bytes never pass through here.
 //
 // Source: the Kafka protocol guide, API key 0; record errors (8) are KIP-467, flexible (9) KIP-482,
-// leader hints (10) KIP-951. Versions 0 to 2 carry message sets (message_set.h) in the batches' place.
+// leader hints (10) KIP-951, topic ids in place of names (13) KIP-516. Versions 0 to 2 carry message sets (message_set.h) in the batches' place.
 //
 // The encoder writes everything but the records, and says where they belong:
 //
@@ -22,6 +22,7 @@
 #include "kafka_worker/protocol/batch.h"
 #include "kafka_worker/protocol/message_set.h"
 #include "kafka_worker/protocol/request_header.h"
+#include "kafka_worker/protocol/topic_id.h"
 
 namespace dory::kafka::protocol {
 
@@ -37,8 +38,9 @@ class ProduceEncoder {
   // REQUIRES: header.version in our range; exactly `topic_count` BeginTopics follow.
   void Begin(const RequestHeader& header, int16_t acks, int32_t timeout_ms, size_t topic_count);
 
+  // By its name, and from version 13 on by its id.
   // REQUIRES: exactly `partition_count` AddPartitions follow.
-  void BeginTopic(std::string_view name, size_t partition_count);
+  void BeginTopic(std::string_view name, const TopicId& id, size_t partition_count);
 
   // Writes the batch header; its batch.records_bytes of records follow at the returned offset.
   size_t AddPartition(int32_t partition, const BatchHeader& batch);
@@ -68,6 +70,7 @@ class ProduceEncoder {
   size_t spliced_bytes_ = 0;
   size_t topics_due_ = 0;
   size_t partitions_due_ = 0;  // of the topic at hand
+  int16_t version_ = 0;
   bool flexible_ = false;
 };
 
@@ -89,7 +92,8 @@ struct ProducePartitionResult {
 };
 
 struct ProduceTopicResult {
-  std::string name;
+  std::string name;  // from version 13 on: empty
+  TopicId id{};      // before it: none
   std::vector<ProducePartitionResult> partitions;
 };
 

@@ -11,6 +11,7 @@ void ProduceEncoder::Begin(const RequestHeader& header, int16_t acks, int32_t ti
   spliced_bytes_ = 0;
   topics_due_ = topic_count;
   partitions_due_ = 0;
+  version_ = header.version;
   flexible_ = IsFlexible(Api::kProduce, header.version);
   Writer writer = MakeWriter();
   EncodeRequestHeader(Api::kProduce, header, &writer);
@@ -20,12 +21,16 @@ void ProduceEncoder::Begin(const RequestHeader& header, int16_t acks, int32_t ti
   writer.PutArrayCount(topic_count);
 }
 
-void ProduceEncoder::BeginTopic(std::string_view name, size_t partition_count) {
+void ProduceEncoder::BeginTopic(std::string_view name, const TopicId& id, size_t partition_count) {
   assert(topics_due_ > 0 && partitions_due_ == 0 && partition_count > 0);
   --topics_due_;
   partitions_due_ = partition_count;
   Writer writer = MakeWriter();
-  writer.PutString(name);
+  if (version_ < kFirstProduceById) {
+    writer.PutString(name);
+  } else {
+    writer.PutRaw(id);
+  }
   writer.PutArrayCount(partition_count);
 }
 

@@ -45,7 +45,11 @@ ProducePartitionResult DecodePartition(Reader* reader, int16_t version) {
 
 ProduceTopicResult DecodeTopic(Reader* reader, int16_t version) {
   ProduceTopicResult topic;
-  topic.name = reader->ReadString();
+  if (version < kFirstProduceById) {
+    topic.name = reader->ReadString();
+  } else {
+    topic.id = ReadTopicId(reader);
+  }
   const size_t count = reader->ReadArrayCount(kLeastPartitionBytes);
   topic.partitions.reserve(count);
   for (size_t i = 0; i < count && reader->ok(); ++i) {

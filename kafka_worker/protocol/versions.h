@@ -40,11 +40,11 @@ struct ApiSpec {
 inline constexpr int16_t kNeverFlexible = INT16_MAX;
 
 inline constexpr std::array kApis = {
-    ApiSpec{Api::kProduce, "Produce", {0, 12}, 9, false},
+    ApiSpec{Api::kProduce, "Produce", {0, 13}, 9, false},
     ApiSpec{Api::kListOffsets, "ListOffsets", {0, 0}, 6, false},
-    ApiSpec{Api::kMetadata, "Metadata", {0, 12}, 9, false},
+    ApiSpec{Api::kMetadata, "Metadata", {0, 13}, 9, false},
     ApiSpec{Api::kSaslHandshake, "SaslHandshake", {0, 1}, kNeverFlexible, false},
-    ApiSpec{Api::kApiVersions, "ApiVersions", {0, 3}, 3, true},
+    ApiSpec{Api::kApiVersions, "ApiVersions", {0, 4}, 3, true},
     ApiSpec{Api::kInitProducerId, "InitProducerId", {0, 5}, 2, false},
     ApiSpec{Api::kSaslAuthenticate, "SaslAuthenticate", {0, 2}, 2, false},
 };
@@ -77,6 +77,9 @@ constexpr int8_t ChooseMessageFormat(int16_t produce_version) {
   if (produce_version >= 3) return 2;
   return produce_version == 2 ? 1 : 0;
 }
+
+// From here on Produce calls topics by their ids alone, which Metadata tells from version 10 on.
+inline constexpr int16_t kFirstProduceById = 13;
 
 // The newest version both speak; none where the ranges do not meet.
 constexpr std::optional<int16_t> ChooseVersion(VersionRange ours, VersionRange theirs) {

@@ -24,12 +24,10 @@
 #include "common/bytes.h"
 #include "common/event_loop.h"
 #include "common/file_descriptor.h"
-#include "kafka_worker/protocol/batch.h"
-#include "kafka_worker/protocol/record.h"
 #include "kafka_worker/protocol/versions.h"
 #include "kafka_worker/protocol/wire.h"
-#include "tests/support/message_set.h"
-#include "tests/unit/kafka_worker/decompress.h"
+#include "tests/unit/kafka_worker/fake_metadata.h"
+#include "tests/unit/kafka_worker/seen_batch.h"
 
 namespace dory::kafka {
 
@@ -39,20 +37,7 @@ struct Step {
   bool appends = false;         // before it answers
   bool cuts = false;            // the connection, instead of answering
   int32_t names_record = -1;    // as the one that is refused
-};
-
-struct SeenBatch {
-  int64_t producer_id;
-  int16_t epoch;
-  int32_t sequence;
-  std::vector<std::string> values;
-  int8_t format = 2;
-  std::vector<int64_t> timestamps = {};  // of format 1
-  size_t connection = 0;   // the nth that was accepted, from 1
-  size_t in_request = 0;   // batches of that request
-  int32_t timeout_ms = 0;  // the request's
-  int16_t codec = 0;
-  size_t bytes = 0;        // of records, as they came
+  int32_t leader = -1;          // that the answer names, with its address; from Produce 10 on
 };
 
 class FakeBroker {
@@ -89,11 +74,17 @@ class FakeBroker {
   std::set<int32_t> stuck;                          // partitions: Produce of them gets no answer until GoOn()
   int32_t throttle_ms = 0;                          // told with the next Produce answer
   size_t most_records = SIZE_MAX;                   // a batch, else 10
-  int16_t produce_version = 8;                      // likewise
+  int16_t produce_version = 8;                      // the newest that is offered
+  int16_t produce_version_lowest = 0;
+  int16_t metadata_version = 2;                     // likewise the newest
+  int16_t api_versions_version = 4;
+  int16_t metadata_error = 0;                       // of the whole answer; from 13 on
+  std::map<std::string, protocol::TopicId> ids;     // of topics; told from Metadata 10 on
   int16_t init_producer_id_version = 1;             // the newest that is offered; -1: none
   bool knows_api_versions = true;                   // else it closes the connection, as Kafka 0.8 and 0.9 do
   int32_t leader = 1;                               // of all partitions; this broker is 1,
   uint16_t other_port = 0;                          // and at this port is broker 2, where there is one
+  uint16_t hinted_port = 0;                         // of any other broker that a Step names as the leader
   int64_t next_producer_id = 1000;
   bool holds = false;                               // serves no Produce until GoOn()
   bool takes_damaged = false;                       // batches, without a failure of the test; answers 2
@@ -103,6 +94,8 @@ class FakeBroker {
   std::map<int32_t, std::vector<SeenBatch>> seen;   // everything that came, by partition
   size_t empty_produces = 0;
   size_t metadata_requests = 0;
+  std::vector<AskedMetadata> asked_metadata;        // all of them
+  std::vector<int16_t> asked_versions;              // the versions in which ApiVersions came
   size_t api_versions_requests = 0;
   size_t connections = 0;
 
@@ -181,40 +174,61 @@ class FakeBroker {
 
   // Whether it is a Produce with a partition that is stuck.
   bool IsStuck(const Bytes& frame) const {
-    protocol::Reader reader(frame, false);
-    if (stuck.empty() || reader.Read<int16_t>() != 0) return false;
-    const auto version = reader.Read<int16_t>();
-    (void)reader.Read<int32_t>();
-    (void)reader.ReadNullableString();  // client id
+    protocol::Reader header(frame, false);
+    if (stuck.empty() || header.Read<int16_t>() != 0) return false;
+    const auto version = header.Read<int16_t>();
+    protocol::Reader reader = OpenBody(frame, protocol::IsFlexible(protocol::Api::kProduce, version));
     if (version >= 3) (void)reader.ReadNullableString();  // transactional id
     (void)reader.ReadRaw(2 + 4);
     bool found = false;
-    for (size_t topics_left = reader.ReadArrayCount(6); topics_left > 0; --topics_left) {
-      (void)reader.ReadString();
-      for (size_t left = reader.ReadArrayCount(8); left > 0; --left) {
+    for (size_t topics_left = reader.ReadArrayCount(3); topics_left > 0; --topics_left) {
+      (void)ReadName(version, &reader);
+      for (size_t left = reader.ReadArrayCount(5); left > 0; --left) {
         found |= stuck.contains(reader.Read<int32_t>());
-        (void)reader.ReadRaw(static_cast<size_t>(reader.Read<int32_t>()));
+        (void)reader.ReadRaw(reader.ReadArrayCount(1));
+        reader.SkipTags();
       }
+      reader.SkipTags();
     }
     return found;
   }
 
+  // What stands behind a request's header.
+  static protocol::Reader OpenBody(const Bytes& frame, bool flexible) {
+    const auto client_id = LoadBigEndian<int16_t>(frame.data() + 8);
+    protocol::Reader body(ByteSpan(frame).subspan(10 + static_cast<size_t>(client_id)), flexible);
+    body.SkipTags();
+    return body;
+  }
+
+  // Of a topic in a Produce; none: an id that is nobody's.
+  std::optional<std::string> ReadName(int16_t version, protocol::Reader* reader) const {
+    if (version < protocol::kFirstProduceById) return std::string(reader->ReadString());
+    const protocol::TopicId id = protocol::ReadTopicId(reader);
+    for (const auto& [name, known] : ids) {
+      if (known == id) return name;
+    }
+    return std::nullopt;
+  }
+
   // False: cut.
   bool Handle(Client& client, const Bytes& frame) {
-    protocol::Reader reader(frame, false);
-    const auto api = static_cast<protocol::Api>(reader.Read<int16_t>());
-    const auto version = reader.Read<int16_t>();
-    const auto correlation_id = reader.Read<int32_t>();
-    (void)reader.ReadNullableString();
+    protocol::Reader header(frame, false);
+    const auto api = static_cast<protocol::Api>(header.Read<int16_t>());
+    const auto version = header.Read<int16_t>();
+    const auto correlation_id = header.Read<int32_t>();
+    protocol::Reader reader = OpenBody(frame, protocol::IsFlexible(api, version));
     Bytes answer;
-    protocol::Writer writer(&answer, protocol::IsFlexible(api, version));
+    const bool refused_version = api == protocol::Api::kApiVersions && version > api_versions_version;
+    protocol::Writer writer(&answer, !refused_version && protocol::IsFlexible(api, version));
     writer.Put<int32_t>(0);
     writer.Put<int32_t>(correlation_id);
     if (protocol::ChooseResponseHeaderVersion(api, version) == 1) writer.PutNoTags();
     bool answers = true;
     if (api == protocol::Api::kApiVersions) {
       answers = knows_api_versions;
-      PutApiVersions(&writer);
+      asked_versions.push_back(version);
+      PutApiVersions(refused_version, &writer);
     }
     if (api == protocol::Api::kListOffsets) writer.PutArrayCount(reader.Read<int32_t>() == -1 ? 0 : 1);
     if (api == protocol::Api::kMetadata) PutMetadata(version, &reader, &writer);
@@ -225,51 +239,43 @@ class FakeBroker {
     return ::send(client.fd.get(), answer.data(), answer.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(answer.size());
   }
 
-  void PutApiVersions(protocol::Writer* writer) {
+  // A version that it does not know is refused in the shape of version 0, with what it knows of this api.
+  void PutApiVersions(bool refuses, protocol::Writer* writer) {
     ++api_versions_requests;
-    std::vector<std::pair<int16_t, int16_t>> offered = {{0, produce_version}, {3, 2}, {18, 3}};
-    if (init_producer_id_version >= 0) offered.emplace_back(22, init_producer_id_version);
-    writer->Put<int16_t>(0);
+    std::vector<std::pair<int16_t, int16_t>> offered = {{18, api_versions_version}};
+    if (!refuses) {
+      offered.emplace_back(0, produce_version);
+      offered.emplace_back(3, metadata_version);
+      if (init_producer_id_version >= 0) offered.emplace_back(22, init_producer_id_version);
+    }
+    writer->Put<int16_t>(refuses ? 35 : 0);
     writer->PutArrayCount(offered.size());
     for (const auto& [api, highest] : offered) {
       writer->Put<int16_t>(api);
-      writer->Put<int16_t>(0);
+      writer->Put<int16_t>(api == 0 ? produce_version_lowest : int16_t{0});
       writer->Put<int16_t>(highest);
       writer->PutNoTags();
     }
+    if (refuses) return;
     writer->Put<int32_t>(0);
     writer->PutNoTags();
   }
 
   void PutMetadata(int16_t version, protocol::Reader* reader, protocol::Writer* writer) {
     ++metadata_requests;
-    writer->PutArrayCount(other_port == 0 ? 1 : 2);
-    for (int32_t id = 1; id <= (other_port == 0 ? 1 : 2); ++id) {
-      writer->Put<int32_t>(id);
-      writer->PutString("127.0.0.1");
-      writer->Put<int32_t>(id == 1 ? port_ : other_port);
-      if (version >= 1) writer->PutNullableString(std::nullopt);
-    }
-    if (version >= 2) writer->PutNullableString("cluster");
-    if (version >= 1) writer->Put<int32_t>(1);
-    const size_t count = reader->ReadArrayCount(2);
-    writer->PutArrayCount(count);
-    for (size_t i = 0; i < count; ++i) {
-      const std::string name(reader->ReadString());
+    asked_metadata.push_back(ReadMetadataRequest(version, reader));
+    FakeMetadata metadata;
+    metadata.error_code = metadata_error;
+    metadata.brokers.push_back({1, "127.0.0.1", port_});
+    if (other_port != 0) metadata.brokers.push_back({2, "127.0.0.1", other_port});
+    for (const std::string& name : asked_metadata.back().topics) {
       const auto found = topics.find(name);
-      writer->Put<int16_t>(found == topics.end() ? 3 : 0);
-      writer->PutString(name);
-      if (version >= 1) writer->PutBool(false);
-      const int32_t partitions = found == topics.end() ? 0 : found->second;
-      writer->PutArrayCount(static_cast<size_t>(partitions));
-      for (int32_t p = 0; p < partitions; ++p) {
-        writer->Put<int16_t>(0);
-        writer->Put<int32_t>(p);
-        writer->Put<int32_t>(leader);
-        writer->PutArrayCount(0);
-        writer->PutArrayCount(0);
-      }
+      const auto id = ids.find(name);
+      FakeTopic& topic = metadata.topics.emplace_back(FakeTopic{.name = name, .error_code = 3});
+      if (found == topics.end()) continue;
+      topic = {name, 0, id == ids.end() ? protocol::kNoTopicId : id->second, found->second, leader};
     }
+    PutFakeMetadata(version, metadata, writer);
   }
 
   void PutProducerId(protocol::Writer* writer) {
@@ -284,28 +290,38 @@ class FakeBroker {
     if (version >= 3) (void)reader->ReadNullableString();
     EXPECT_EQ(reader->Read<int16_t>(), -1);  // acks=all
     const auto timeout_ms = reader->Read<int32_t>();
-    const size_t topic_count = reader->ReadArrayCount(6);
+    const size_t topic_count = reader->ReadArrayCount(3);
     empty_produces += topic_count == 0;
     writer->PutArrayCount(topic_count);
     std::vector<std::pair<int32_t, size_t>> came;  // where in `seen`
     bool answers = true;
     for (size_t t = 0; t < topic_count; ++t) {
-      writer->PutString(reader->ReadString());
-      const size_t partitions = reader->ReadArrayCount(8);
+      protocol::Reader again = *reader;
+      const std::optional<std::string> name = ReadName(version, reader);
+      if (version < protocol::kFirstProduceById) {
+        writer->PutString(*name);
+      } else {
+        writer->PutRaw(protocol::ReadTopicId(&again));
+      }
+      const size_t partitions = reader->ReadArrayCount(5);
       writer->PutArrayCount(partitions);
       for (size_t p = 0; p < partitions; ++p) {
         const auto partition = reader->Read<int32_t>();
-        const ByteSpan bytes = reader->ReadRaw(static_cast<size_t>(reader->Read<int32_t>()));
-        const std::optional<SeenBatch> batch = version >= 3 ? Unpack(bytes) : UnpackMessages(version, bytes);
+        const ByteSpan bytes = reader->ReadRaw(reader->ReadArrayCount(1));
+        reader->SkipTags();
+        const std::optional<SeenBatch> batch = version >= 3 ? UnpackBatch(bytes) : UnpackMessages(version, bytes);
         EXPECT_TRUE(batch || takes_damaged);
-        if (!batch) {
-          PutResult(version, partition, {.code = 2}, writer);
+        if (!batch || !name) {
+          PutResult(version, partition, {.code = name ? int16_t{2} : int16_t{100}}, writer);
           continue;
         }
         came.emplace_back(partition, seen[partition].size());
         seen[partition].push_back(*batch);
+        seen[partition].back().version = version;
         answers = PutVerdict(version, partition, writer) && answers;
       }
+      reader->SkipTags();
+      writer->PutNoTags();
     }
     for (const auto& [partition, index] : came) {
       SeenBatch& batch = seen[partition][index];
@@ -314,58 +330,8 @@ class FakeBroker {
       batch.timeout_ms = timeout_ms;
     }
     if (version >= 1) writer->Put<int32_t>(std::exchange(throttle_ms, 0));
+    PutEndpoints(writer);
     return answers;
-  }
-
-  static std::optional<SeenBatch> Unpack(ByteSpan bytes) {
-    const Result<protocol::DecodedBatch> decoded = protocol::DecodeBatch(bytes);
-    if (!decoded.ok()) return std::nullopt;
-    const protocol::DecodedBatch& batch = decoded.value();
-    SeenBatch now{batch.header.producer_id, batch.header.producer_epoch, batch.header.base_sequence, {}};
-    now.codec = static_cast<int16_t>(batch.header.attributes & protocol::kCodecMask);
-    now.bytes = batch.records.size();
-    const std::string plain = Decompress(static_cast<Compression>(now.codec), batch.records);
-    ByteReader records(AsBytes(plain));
-    protocol::RecordView record;
-    for (int32_t i = 0; i < batch.header.record_count; ++i) {
-      EXPECT_TRUE(protocol::DecodeRecord(&records, &record));
-      EXPECT_EQ(record.offset_delta, i);
-      now.values.emplace_back(AsText(record.value.value_or(ByteSpan{})));
-    }
-    EXPECT_EQ(records.remaining(), 0u);
-    return now;
-  }
-
-  // Messages of the format that goes with the version, from offset 0 on, plain or in one wrapper.
-  static std::optional<SeenBatch> UnpackMessages(int16_t version, ByteSpan bytes) {
-    SeenBatch now{-1, -1, -1, {}};
-    now.format = version == 2 ? 1 : 0;
-    now.bytes = bytes.size();
-    auto messages = tests::ReadMessageSet(bytes);
-    if (!messages) return std::nullopt;
-    const tests::PlainMessage outer = messages->front();
-    now.codec = outer.attributes;
-    std::string plain;
-    if (now.codec != 0) {
-      const std::string_view packed = AsText(*outer.value);
-      const bool is_old_lz4 = now.codec == 3 && now.format == 0;
-      plain = Decompress(static_cast<Compression>(now.codec), AsBytes(is_old_lz4 ? RepairOldLz4(packed) : std::string(packed)));
-      messages = tests::ReadMessageSet(AsBytes(plain));
-      EXPECT_TRUE(messages && !outer.key);
-      if (!messages) return std::nullopt;
-      EXPECT_EQ(outer.offset, now.format == 0 ? 0 : static_cast<int64_t>(messages->size()) - 1);
-    }
-    for (const tests::PlainMessage& message : *messages) {
-      EXPECT_EQ(message.magic, now.format);
-      EXPECT_EQ(message.offset, static_cast<int64_t>(now.values.size()));
-      EXPECT_EQ(message.attributes, 0);
-      now.values.emplace_back(AsText(message.value.value_or(ByteSpan{})));
-      now.timestamps.push_back(message.timestamp);
-    }
-    if (now.codec != 0) {
-      EXPECT_EQ(outer.timestamp, *std::max_element(now.timestamps.begin(), now.timestamps.end()));
-    }
-    return now;
   }
 
   // Of the batch that was seen last.
@@ -397,8 +363,41 @@ class FakeBroker {
     if (step.names_record >= 0) {
       writer->Put<int32_t>(step.names_record);
       writer->PutNullableString("it has no key");
+      writer->PutNoTags();
     }
     writer->PutNullableString(std::nullopt);
+    if (version < 10 || step.leader < 0) return writer->PutNoTags();
+    named_leaders_.insert(step.leader);
+    Bytes field;
+    protocol::Writer tag(&field, true);
+    tag.Put<int32_t>(step.leader);
+    tag.Put<int32_t>(1);
+    tag.PutNoTags();
+    PutTag(field, writer);
+  }
+
+  static void PutTag(const Bytes& field, protocol::Writer* writer) {
+    writer->PutUnsignedVarint(1);
+    writer->PutUnsignedVarint(0);
+    writer->PutUnsignedVarint(field.size());
+    writer->PutRaw(field);
+  }
+
+  // Of the leaders that the answer names.
+  void PutEndpoints(protocol::Writer* writer) {
+    const std::set<int32_t> named = std::exchange(named_leaders_, {});
+    if (named.empty()) return writer->PutNoTags();
+    Bytes field;
+    protocol::Writer tag(&field, true);
+    tag.PutArrayCount(named.size());
+    for (const int32_t id : named) {
+      tag.Put<int32_t>(id);
+      tag.PutString("127.0.0.1");
+      tag.Put<int32_t>(id == 1 ? port_ : hinted_port);
+      tag.PutNullableString(std::nullopt);
+      tag.PutNoTags();
+    }
+    PutTag(field, writer);
   }
 
   static bool HasAny(const SeenBatch& batch, const std::set<std::string>& values) {
@@ -444,6 +443,7 @@ class FakeBroker {
   std::map<Client*, std::shared_ptr<Client>> clients_;
   std::vector<std::shared_ptr<Client>> retired_;
   std::map<int32_t, Leader> leaders_;
+  std::set<int32_t> named_leaders_;  // of the answer at hand
 };
 
 }  // namespace dory::kafka

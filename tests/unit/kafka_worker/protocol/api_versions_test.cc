@@ -22,7 +22,7 @@ Bytes MakeResponse(int16_t version, int16_t error_code) {
 }
 
 TEST(ApiVersionsTest, DecodesAllVersions) {
-  for (int16_t version = 0; version <= 3; ++version) {
+  for (int16_t version = 0; version <= FindApi(Api::kApiVersions).spoken.highest; ++version) {
     const Bytes body = MakeResponse(version, 0);
     const auto response = DecodeApiVersionsResponse(version, body);
     ASSERT_TRUE(response.ok()) << response.status().message();
@@ -35,14 +35,13 @@ TEST(ApiVersionsTest, DecodesAllVersions) {
   }
 }
 
-// What follows the code is of another version than was asked for, and one mock broker mixes two: the code
-// alone counts.
-TEST(ApiVersionsTest, ARefusalIsItsCodeAlone) {
+// Brokers before 2.4 say nothing but the code, and one mock broker mixes two versions.
+TEST(ApiVersionsTest, ARefusalMayBeItsCodeAlone) {
   const Bytes mixed = {std::byte{0},    std::byte{0x23}, std::byte{1}, std::byte{0}, std::byte{0x12},
                        std::byte{0},    std::byte{0},    std::byte{0}, std::byte{2}, std::byte{0},
                        std::byte{0},    std::byte{0},    std::byte{0}};
   const Bytes old = {std::byte{0}, std::byte{35}, std::byte{0}, std::byte{0}, std::byte{0}, std::byte{0}};
-  for (const Bytes& body : {MakeResponse(0, 35), mixed, old}) {
+  for (const Bytes& body : {mixed, old}) {
     const auto response = DecodeApiVersionsResponse(3, body);
     ASSERT_TRUE(response.ok()) << response.status().message();
     EXPECT_EQ(response.value().error_code, 35);
@@ -50,10 +49,21 @@ TEST(ApiVersionsTest, ARefusalIsItsCodeAlone) {
   }
 }
 
+TEST(ApiVersionsTest, ARefusalSaysWhatIsKnownInstead) {
+  for (const int16_t asked : std::initializer_list<int16_t>{3, 4}) {
+    const auto response = DecodeApiVersionsResponse(asked, MakeResponse(0, 35));
+    ASSERT_TRUE(response.ok()) << response.status().message();
+    EXPECT_EQ(response.value().error_code, 35);
+    EXPECT_EQ(response.value().Find(Api::kApiVersions)->highest, 27);
+  }
+}
+
 TEST(ApiVersionsTest, NegotiatesWithWhatWasOffered) {
   ApiVersionsResponse broker;
   broker.apis = {{0, {0, 13}}, {3, {0, 4}}, {22, {6, 9}}};
-  EXPECT_EQ(Negotiate(Api::kProduce, broker), 12);
+  EXPECT_EQ(Negotiate(Api::kProduce, broker), 13);
+  EXPECT_EQ(Negotiate(Api::kProduce, broker, 12), 12);
+  EXPECT_EQ(Negotiate(Api::kInitProducerId, broker, 3), std::nullopt);
   EXPECT_EQ(Negotiate(Api::kMetadata, broker), 4);
   EXPECT_EQ(Negotiate(Api::kInitProducerId, broker), std::nullopt);
   EXPECT_EQ(Negotiate(Api::kApiVersions, broker), std::nullopt);

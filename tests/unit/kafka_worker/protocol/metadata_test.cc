@@ -59,6 +59,7 @@ Bytes MakeResponse(int16_t version, int32_t partitions) {
   PutTopic("missing", 0, version, &writer);
   PutTopic("__internal", 1, version, &writer);
   if (version >= 8 && version <= 10) writer.Put<int32_t>(0);
+  if (version >= 13) writer.Put<int16_t>(129);
   PutUnknownTag(&writer);
   return out;
 }
@@ -89,6 +90,7 @@ TEST(MetadataTest, DecodesAllVersions) {
     EXPECT_EQ(response.value().brokers[1].port, 9093);
     EXPECT_EQ(response.value().cluster_id, version >= 2 ? "cluster" : "");
     EXPECT_EQ(response.value().controller_id, version >= 1 ? 1 : -1);
+    EXPECT_EQ(response.value().error_code, version >= 13 ? 129 : 0);
     CheckTopics(response.value().topics, version);
     ExpectOnlyTheWholeDecodes(DecodeMetadataResponse, version, body);
     SurviveAnyChangedByte(DecodeMetadataResponse, version, body);

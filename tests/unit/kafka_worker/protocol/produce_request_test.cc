@@ -8,6 +8,8 @@ namespace dory::kafka::protocol {
 namespace {
 
 constexpr VersionRange kSpoken = FindApi(Api::kProduce).spoken;
+constexpr TopicId kFirst = {std::byte{1}};
+constexpr TopicId kSecond = {std::byte{2}};
 
 BatchHeader MakeBatch(ByteSpan records) {
   BatchHeader batch;
@@ -63,6 +65,14 @@ class ProduceRequestTest : public testing::TestWithParam<int16_t> {
     return reader;
   }
 
+  void ExpectTopic(std::string_view name, const TopicId& id, Reader* reader) {
+    if (GetParam() < 13) {
+      EXPECT_EQ(reader->ReadString(), name);
+    } else {
+      EXPECT_EQ(ReadTopicId(reader), id);
+    }
+  }
+
   ProduceEncoder encoder_;
 };
 
@@ -70,10 +80,10 @@ TEST_P(ProduceRequestTest, SplicesManyPartitions) {
   const std::vector<Bytes> records = {Bytes(1, std::byte{'a'}), Bytes(20000, std::byte{'b'}),
                                       Bytes(100, std::byte{'c'})};
   encoder_.Begin({GetParam(), 1, "c"}, -1, 5000, 2);
-  encoder_.BeginTopic("first", 2);
+  encoder_.BeginTopic("first", kFirst, 2);
   encoder_.AddPartition(7, MakeBatch(records[0]));
   encoder_.AddPartition(0, MakeBatch(records[1]));
-  encoder_.BeginTopic("second", 1);
+  encoder_.BeginTopic("second", kSecond, 1);
   const size_t offset = encoder_.AddPartition(3, MakeBatch(records[2]));
   EXPECT_EQ(offset, encoder_.splices().back().offset);
   const size_t size = encoder_.Finish();
@@ -82,12 +92,12 @@ TEST_P(ProduceRequestTest, SplicesManyPartitions) {
   EXPECT_EQ(encoder_.size(), whole.size());
 
   Reader reader = OpenRequest(whole, 2);
-  EXPECT_EQ(reader.ReadString(), "first");
+  ExpectTopic("first", kFirst, &reader);
   ASSERT_EQ(reader.ReadArrayCount(1), 2u);
   CheckPartition(&reader, 7, records[0]);
   CheckPartition(&reader, 0, records[1]);
   reader.SkipTags();
-  EXPECT_EQ(reader.ReadString(), "second");
+  ExpectTopic("second", kSecond, &reader);
   ASSERT_EQ(reader.ReadArrayCount(1), 1u);
   CheckPartition(&reader, 3, records[2]);
   reader.SkipTags();
@@ -98,12 +108,12 @@ TEST_P(ProduceRequestTest, SplicesManyPartitions) {
 TEST_P(ProduceRequestTest, SplicesAWholeBatch) {
   const Bytes batch(333, std::byte{'z'});
   encoder_.Begin({GetParam(), 1, "c"}, -1, 5000, 1);
-  encoder_.BeginTopic("t", 1);
+  encoder_.BeginTopic("t", kFirst, 1);
   encoder_.AddWholeBatch(9, batch.size());
   encoder_.Finish();
   const Bytes whole = Splice(encoder_, {batch});
   Reader reader = OpenRequest(whole, 1);
-  EXPECT_EQ(reader.ReadString(), "t");
+  ExpectTopic("t", kFirst, &reader);
   EXPECT_EQ(reader.ReadArrayCount(1), 1u);
   EXPECT_EQ(reader.Read<int32_t>(), 9);
   EXPECT_EQ(ReadRecords(&reader).size(), batch.size());
@@ -118,12 +128,12 @@ TEST_P(ProduceRequestTest, SplicesAWrapper) {
   const Bytes value(5000, std::byte{'z'});
   const ByteSpan kValue[] = {ByteSpan(value)};
   encoder_.Begin({GetParam(), 1, "c"}, -1, 5000, 1);
-  encoder_.BeginTopic("t", 1);
+  encoder_.BeginTopic("t", kFirst, 1);
   encoder_.AddWrapper(9, {1, 2, 10, 1000}, kValue);
   encoder_.Finish();
   const Bytes whole = Splice(encoder_, {value});
   Reader reader = OpenRequest(whole, 1);
-  EXPECT_EQ(reader.ReadString(), "t");
+  ExpectTopic("t", kFirst, &reader);
   EXPECT_EQ(reader.ReadArrayCount(1), 1u);
   EXPECT_EQ(reader.Read<int32_t>(), 9);
   const auto messages = tests::ReadMessageSet(ReadRecords(&reader));
@@ -136,7 +146,7 @@ TEST_P(ProduceRequestTest, StartsAnewWithEveryBegin) {
   Bytes first;
   for (int round = 0; round < 2; ++round) {
     encoder_.Begin({GetParam(), 1, "c"}, -1, 5000, 1);
-    encoder_.BeginTopic("t", 1);
+    encoder_.BeginTopic("t", kFirst, 1);
     encoder_.AddPartition(0, MakeBatch(Bytes(10)));
     encoder_.Finish();
     const Bytes now(encoder_.buffer().begin(), encoder_.buffer().end());

@@ -63,16 +63,24 @@ void PutPartition(int32_t partition, int16_t error_code, int16_t version, Writer
   }
 }
 
+// By name, or by an id of its first letter.
+void PutTopicName(std::string_view name, int16_t version, Writer* writer) {
+  if (version < 13) return writer->PutString(name);
+  TopicId id{};
+  id.fill(static_cast<std::byte>(name[0]));
+  writer->PutRaw(id);
+}
+
 Bytes MakeResponse(int16_t version) {
   Bytes out;
   Writer writer(&out, IsFlexible(Api::kProduce, version));
   writer.PutArrayCount(2);
-  writer.PutString("first");
+  PutTopicName("first", version, &writer);
   writer.PutArrayCount(2);
   PutPartition(0, 0, version, &writer);
   PutPartition(1, 87, version, &writer);
   PutUnknownTag(&writer);
-  writer.PutString("second");
+  PutTopicName("second", version, &writer);
   writer.PutArrayCount(1);
   PutPartition(8, 6, version, &writer);
   PutUnknownTag(&writer);
@@ -115,7 +123,8 @@ TEST(ProduceResponseTest, DecodesAllVersions) {
     const ProduceResponse& response = result.value();
     EXPECT_EQ(response.throttle_time_ms, version >= 1 ? 250 : 0);
     ASSERT_EQ(response.topics.size(), 2u);
-    EXPECT_EQ(response.topics[0].name, "first");
+    EXPECT_EQ(response.topics[0].name, version < 13 ? "first" : "");
+    EXPECT_EQ(response.topics[0].id[15], version < 13 ? std::byte{0} : std::byte{'f'});
     ASSERT_EQ(response.topics[0].partitions.size(), 2u);
     EXPECT_EQ(response.topics[0].partitions[0].base_offset, 1000);
     EXPECT_EQ(response.topics[0].partitions[0].log_append_time_ms, version >= 2 ? 77 : -1);
