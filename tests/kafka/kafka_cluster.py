@@ -10,7 +10,8 @@ KRaft nodes (broker and controller in one), older ones beside one ZooKeeper.
     kafka_cluster.py kill    DIR BROKER        SIGKILL one broker (0, 1, ...)
     kafka_cluster.py pause   DIR BROKER        SIGSTOP;  `resume` is SIGCONT
     kafka_cluster.py resume  DIR BROKER
-    kafka_cluster.py restart DIR BROKER        start it again on the same data
+    kafka_cluster.py restart DIR BROKER [VERSION]    start it again on the same data, as another
+                                               version: a broker's step of a rolling upgrade
     kafka_cluster.py stop    DIR
 
 Broker i listens on 127.0.0.1, port P + 10*i (a KRaft controller on the port after it, ZooKeeper on
@@ -26,6 +27,7 @@ For tests it is a module too, where a cluster lasts as long as a block:
 
     with kafka_cluster.Cluster("4.3.0", folder, brokers=3) as cluster:
         cluster.bootstrap; cluster.kill(0); cluster.restart(0)
+        cluster.terminate(1); cluster.restart(1, "4.3.1")
 
 `scram` there makes users for SCRAM, {name: password}, where Kafka is 3.9 or newer.
 """
@@ -206,6 +208,11 @@ def broker_port(state, i):
     return state["port"] + 10 * i
 
 
+def broker_version(state, i):
+    """The cluster's, until the broker is restarted as another."""
+    return state["upgraded"].get(broker_name(i), state["version"])
+
+
 def path_in(state, name):
     return os.path.join(state["dir"], name)
 
@@ -278,7 +285,7 @@ def start_broker(state, i):
     if is_kraft(state["version"]):
         storage_tool(state, "format", "-t", state["cluster_id"], "-c", conf, "--ignore-formatted",
                      *scram_arguments(state))
-    state["pids"][broker_name(i)] = spawn(fetch(state["version"]), "kafka.Kafka", [conf],
+    state["pids"][broker_name(i)] = spawn(fetch(broker_version(state, i)), "kafka.Kafka", [conf],
                                           path_in(state, broker_name(i) + ".log"), "768m")
 
 
@@ -335,7 +342,8 @@ def refuse_used_ports(state):
 def start(version, folder, brokers=1, port=PORT, settings=None, scram=None):
     """Starts a cluster in `folder`; its state. A cluster that does not come up is stopped."""
     state = {"version": version, "dir": os.path.abspath(folder), "brokers": brokers,
-             "port": port, "pids": {}, "set": dict(settings or {}), "scram": dict(scram or {})}
+             "port": port, "pids": {}, "set": dict(settings or {}), "scram": dict(scram or {}),
+             "upgraded": {}}
     os.makedirs(folder, exist_ok=True)
     fetch(version)
     refuse_used_ports(state)
@@ -385,9 +393,13 @@ def bootstrap(state):
     return ",".join("127.0.0.1:%d" % broker_port(state, i) for i in range(state["brokers"]))
 
 
-def restart(state, i):
+def restart(state, i, version=None):
     if alive(state["pids"][broker_name(i)]):
         raise ClusterError("%s still runs" % broker_name(i))
+    if version is not None:
+        if is_kraft(version) and not is_kraft(state["version"]) and int(version.split(".")[0]) > 3:
+            raise ClusterError("Kafka %s knows no ZooKeeper" % version)
+        state["upgraded"][broker_name(i)] = version
     start_broker(state, i)
     save(state)
     wait_answer(state, i)
@@ -416,14 +428,20 @@ class Cluster:
         send(self.state, broker_name(i), signal.SIGKILL)
         wait_dead(self.state, [broker_name(i)], STOP_LIMIT_S)
 
+    def terminate(self, i):
+        """An orderly stop: leaders move first. Returns when the broker is gone."""
+        send(self.state, broker_name(i), signal.SIGTERM)
+        wait_dead(self.state, [broker_name(i)], STOP_LIMIT_S)
+        self.kill(i)
+
     def pause(self, i):
         send(self.state, broker_name(i), signal.SIGSTOP)
 
     def resume(self, i):
         send(self.state, broker_name(i), signal.SIGCONT)
 
-    def restart(self, i):
-        restart(self.state, i)
+    def restart(self, i, version=None):
+        restart(self.state, i, version)
 
 
 # ---- command line ----------------------------------------------------------------------------
@@ -447,6 +465,8 @@ def read_arguments():
         verb = verbs.add_parser(name)
         verb.add_argument("dir")
         verb.add_argument("broker", type=int)
+        if name == "restart":
+            verb.add_argument("version", nargs="?")
     return parser.parse_args()
 
 
@@ -461,7 +481,7 @@ def carry_out(args):
     elif args.verb == "stop":
         stop(load(args.dir))
     elif args.verb == "restart":
-        restart(load(args.dir), args.broker)
+        restart(load(args.dir), args.broker, args.version)
     else:
         send(load(args.dir), broker_name(args.broker),
              {"kill": signal.SIGKILL, "pause": signal.SIGSTOP,
