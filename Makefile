@@ -6,7 +6,7 @@
 #   make check           installs what the tests need and runs them (at most 35 minutes on two cores)
 #   make check-more      what else must not rot (at most 40 minutes)
 #   make check-kafka     the long form on real Kafka of all versions (at most an hour)
-#   make check-sanitizers   the crash sweeps and replays of SAN=address,undefined (at most an hour)
+#   make check-sanitizers   most suites, the crash sweeps too, with SAN=address,undefined (at most an hour)
 #   make check-arch      the unit tests for aarch64, under qemu (at most 20 minutes)
 #   make unit            the unit tests alone
 #   make soak            the storm of kills for MINUTES=100, on real Kafka; never part of a check

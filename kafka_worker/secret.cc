@@ -17,7 +17,10 @@ constexpr size_t kStackBytes = 64 * 1024;  // deeper than what SASL and TLS need
 
 }  // namespace
 
-void Wipe(std::span<std::byte> bytes) { ::explicit_bzero(bytes.data(), bytes.size()); }
+// Without any bytes there may be no memory, which the function must not be handed.
+void Wipe(std::span<std::byte> bytes) {
+  if (!bytes.empty()) ::explicit_bzero(bytes.data(), bytes.size());
+}
 
 __attribute__((noinline)) void WipeStackBelow() {
   std::array<std::byte, kStackBytes> below;
