@@ -137,16 +137,24 @@ final class Requests {
 
     private static FetchRequestData fetch(short version) {
         var first = new FetchRequestData.FetchTopic();
-        if (version >= 13) first.setTopicId(FIRST_ID); else first.setTopic(FIRST_TOPIC);
-        first.setPartitions(List.of(fetched(7, 0x0102030405060708L)));
-        var request = new FetchRequestData().setMaxWaitMs(500).setMinBytes(1).setTopics(List.of(first));
+        var second = new FetchRequestData.FetchTopic();
+        if (version >= 13) {
+            first.setTopicId(FIRST_ID);
+            second.setTopicId(LONG_ID);
+        } else {
+            first.setTopic(FIRST_TOPIC);
+            second.setTopic(LONG_TOPIC);
+        }
+        first.setPartitions(List.of(fetched(7, 0x0102030405060708L, 1 << 20), fetched(0, 0, 1)));
+        second.setPartitions(List.of(fetched(MOST, Long.MAX_VALUE, MOST)));
+        var request = new FetchRequestData().setMaxWaitMs(500).setMinBytes(1).setTopics(List.of(first, second));
         if (version >= 3) request.setMaxBytes(1 << 20);
         return request;
     }
 
-    private static FetchRequestData.FetchPartition fetched(int partition, long offset) {
+    private static FetchRequestData.FetchPartition fetched(int partition, long offset, int maxBytes) {
         return new FetchRequestData.FetchPartition()
-            .setPartition(partition).setFetchOffset(offset).setPartitionMaxBytes(1 << 20);
+            .setPartition(partition).setFetchOffset(offset).setPartitionMaxBytes(maxBytes);
     }
 
     private static DescribeProducersRequestData describeProducers() {
