@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "kafka_worker/protocol/request_header.h"
+#include "kafka_worker/protocol/topic_id.h"
 
 namespace dory::kafka::protocol {
 
@@ -27,11 +28,10 @@ inline constexpr int32_t kMostInt32 = INT32_MAX;
 inline constexpr int64_t kManyBytes = 0x0102030405060708;  // an offset, an id
 inline constexpr int32_t kThrottleMs = 1500;
 
-inline Bytes GoldenTopicId(std::string_view topic) {
-  Bytes id;
-  Writer writer(&id, false);
-  writer.Put<uint64_t>(topic == kFirstTopic ? 0x0011223344556677 : 0xfffffffffffffffe);
-  writer.Put<uint64_t>(topic == kFirstTopic ? 0x8899aabbccddeeff : 0x0102030405060708);
+inline TopicId GoldenTopicId(std::string_view topic) {
+  TopicId id;
+  StoreBigEndian<uint64_t>(id.data(), topic == kFirstTopic ? 0x0011223344556677 : 0xfffffffffffffffe);
+  StoreBigEndian<uint64_t>(id.data() + 8, topic == kFirstTopic ? 0x8899aabbccddeeff : 0x0102030405060708);
   return id;
 }
 

@@ -17,10 +17,10 @@ class RequestOfAll {
 
   Bytes Encode() {
     encoder_.Begin(GoldenHeader(version_), kAcksAll, kTimeoutMs, 2);
-    encoder_.BeginTopic(kFirstTopic, 2);
+    encoder_.BeginTopic(kFirstTopic, GoldenTopicId(kFirstTopic), 2);
     Add(7, format_ == 2 ? "one" : "plain");
     Add(0, "plain");
-    encoder_.BeginTopic(kLongTopic, 1);
+    encoder_.BeginTopic(kLongTopic, GoldenTopicId(kLongTopic), 1);
     if (format_ == 1) {
       AddCompressed(kMostInt32);
     } else {
