@@ -78,7 +78,8 @@ Result<DecodedBatch> DecodeBatch(ByteSpan bytes) {
   DecodedBatch batch{LoadHeader(from), LoadBigEndian<int64_t>(from),
                      LoadBigEndian<int32_t>(from + kPartitionLeaderEpochAt),
                      bytes.subspan(kBatchHeaderBytes, size - kBatchHeaderBytes), size};
-  if (LoadBigEndian<int32_t>(from + kLastOffsetDeltaAt) != batch.header.record_count - 1) {
+  const int32_t count = batch.header.record_count;
+  if (count < 1 || LoadBigEndian<int32_t>(from + kLastOffsetDeltaAt) != count - 1) {
     return Status::Error("batch count and last offset contradict one another");
   }
   batch.header.records_bytes = batch.records.size();

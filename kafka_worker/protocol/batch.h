@@ -38,7 +38,7 @@ struct BatchHeader {
 // REQUIRES: kBatchHeaderBytes at `out`; record_count > 0; records_bytes < 2^31 - 64.
 void EncodeBatchHeader(std::byte* out, const BatchHeader& header);
 
-// A whole batch taken apart; fails where magic, length, count or crc do not hold.
+// A whole batch taken apart; fails where magic, length, count or crc do not hold, and where it has no record.
 struct DecodedBatch {
   BatchHeader header;
   int64_t base_offset;

@@ -37,7 +37,6 @@ void Read(ByteSpan bytes) {
   if ((header.attributes & kCodecMask) == 0) {
     while (records.remaining() > 0 && DecodeRecord(&records, &record)) continue;
   }
-  if (header.record_count <= 0) return;
   std::byte again[kBatchHeaderBytes];
   EncodeBatchHeader(again, header);
   // All but what the broker gives: base offset, leader epoch.

@@ -98,6 +98,17 @@ TEST(BatchTest, RefusesWhatIsCutShort) {
   }
 }
 
+// Found by tests/fuzz/batch_target: from the smallest of all counts one was taken.
+TEST(BatchTest, RefusesACountBelowOne) {
+  for (const int32_t count : {0, -1, INT32_MIN}) {
+    Bytes batch = MakeBatch();
+    StoreBigEndian<uint32_t>(batch.data() + 23, static_cast<uint32_t>(count) - 1);
+    StoreBigEndian<int32_t>(batch.data() + 57, count);
+    StoreBigEndian<uint32_t>(batch.data() + 17, Crc32c(ByteSpan(batch).subspan(21)));
+    EXPECT_FALSE(DecodeBatch(batch).ok()) << count;
+  }
+}
+
 TEST(BatchTest, RefusesOtherFormatsAndImpossibleLengths) {
   Bytes batch = MakeBatch();
   batch[16] = std::byte{1};
