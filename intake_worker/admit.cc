@@ -1,10 +1,15 @@
 #include "intake_worker/admit.h"
 
+#include <algorithm>
+
 #include "common/clock.h"
 
 namespace dory::intake {
 
 using shm::Reject;
+
+// A header's two sizes take 6 bytes from a client, and as varints 3 and 5 at most.
+constexpr size_t kMostHeaderGrowth = 2;
 
 Admission Admitter::Admit(const ParseResult& parsed) {
   if (parsed.reject) return Refuse(parsed);
@@ -39,17 +44,36 @@ Admission Admitter::Refuse(const ParseResult& parsed) {
 shm::MessageView Admitter::MakeRecord(const ParsedMessage& message, uint32_t row) {
   const TopicTable::Options& options = topics_->OptionsOf(row);
   shm::MessageView record{};
-  record.key = message.key;
-  record.value = message.value;
+  record.key = message.key.value_or(ByteSpan());
+  record.value = message.value.value_or(ByteSpan());
   shm::MessageHeader& header = record.header;
   header.topic_row = row;
   header.kind = message.kind;
   header.partition_key = message.partition_key;
-  header.key_size = message.key.empty() ? shm::kNullSize : static_cast<int32_t>(message.key.size());
-  const bool null_value = message.value.empty() && !options.keep_empty_value;
-  header.value_size = null_value ? shm::kNullSize : static_cast<int32_t>(message.value.size());
+  header.key_size = message.key ? static_cast<int32_t>(record.key.size()) : shm::kNullSize;
+  const bool null_value =
+      !message.value || (record.value.empty() && !message.knows_null && !options.keep_empty_value);
+  header.value_size = null_value ? shm::kNullSize : static_cast<int32_t>(record.value.size());
+  if (message.header_count > 0) {
+    EncodeHeaders(message);
+    record.headers = headers_;
+    header.header_count = static_cast<uint16_t>(message.header_count);
+    header.headers_size = static_cast<uint32_t>(headers_.size());
+  }
   header.timestamp_ms = options.receive_timestamp ? WallClockOfBurst() : message.timestamp_ms;
   return record;
+}
+
+void Admitter::EncodeHeaders(const ParsedMessage& message) {
+  headers_.resize(message.headers.size() + static_cast<size_t>(message.header_count) * kMostHeaderGrowth);
+  std::byte* at = headers_.data();
+  ForEachHeader(message, [&at](ByteSpan name, std::optional<ByteSpan> value) {
+    at = StoreVarint(at, static_cast<int64_t>(name.size()));
+    at = std::copy(name.begin(), name.end(), at);
+    at = StoreVarint(at, value ? static_cast<int64_t>(value->size()) : shm::kNullSize);
+    if (value) at = std::copy(value->begin(), value->end(), at);
+  });
+  headers_.resize(static_cast<size_t>(at - headers_.data()));
 }
 
 int64_t Admitter::WallClockOfBurst() {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "intake_worker/books_writer.h"
 #include "intake_worker/parse.h"
@@ -19,7 +20,7 @@ struct Admission {
   uint32_t row = shm::kNoIndex;   // of the topic; kNoIndex: none
   Counter counter = kNoCounter;   // the one that this verdict moves
   Counter tally = kNoCounter;     // and of an unsupported version its tally
-  shm::MessageView record;        // of an admitted message
+  shm::MessageView record;        // of an admitted message; until the next one
 };
 
 class Admitter {
@@ -38,10 +39,12 @@ class Admitter {
   int64_t WallClockOfBurst();
   Admission Refuse(const ParseResult& parsed);
   shm::MessageView MakeRecord(const ParsedMessage& message, uint32_t row);
+  void EncodeHeaders(const ParsedMessage& message);
 
   BooksWriter* books_;
   TopicTable* topics_;
   int64_t wall_clock_ms_ = 0;
+  std::vector<std::byte> headers_;  // of the message at hand, as Kafka's record format has them
 };
 
 }  // namespace dory::intake

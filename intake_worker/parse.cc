@@ -19,6 +19,8 @@ constexpr std::array<bool, 256> MakeTopicCharacters() {
 }
 constexpr std::array<bool, 256> kTopicCharacters = MakeTopicCharacters();
 
+constexpr int16_t kNewestVersion = 1;
+
 // A field with its size before it. A size below `smallest` fails the reader.
 template <typename Size>
 ByteSpan ReadSized(ByteReader& reader, Size smallest) {
@@ -27,14 +29,40 @@ ByteSpan ReadSized(ByteReader& reader, Size smallest) {
   return reader.ReadBytes(static_cast<size_t>(size));
 }
 
-// What follows ApiVersion. False: malformed.
-bool ReadBody(ByteReader& reader, ParsedMessage* message) {
+// A field whose size is -1 where it is null.
+std::optional<ByteSpan> ReadNullable(ByteReader& reader) {
+  const auto size = reader.Read<int32_t>();
+  if (size == -1) return std::nullopt;
+  if (size < 0) reader.Fail();
+  return reader.ReadBytes(static_cast<size_t>(size));
+}
+
+void ReadHeaders(ByteReader& reader, ByteSpan bytes, ParsedMessage* message) {
+  message->header_count = reader.Read<int16_t>();
+  if (message->header_count < 0) reader.Fail();
+  const size_t begin = reader.offset();
+  for (int16_t i = 0; reader.ok() && i < message->header_count; ++i) {
+    ReadSized<int16_t>(reader, 0);
+    ReadNullable(reader);
+  }
+  message->headers = bytes.subspan(begin, reader.offset() - begin);
+}
+
+// What follows ApiVersion in `bytes`, which is the whole message. False: malformed.
+bool ReadBody(ByteReader& reader, ByteSpan bytes, ParsedMessage* message) {
   const int16_t flags = reader.Read<int16_t>();
   if (message->kind == shm::MessageKind::kPartitionKey) message->partition_key = reader.Read<uint32_t>();
   message->topic = AsText(ReadSized<int16_t>(reader, 1));
   message->timestamp_ms = reader.Read<int64_t>();
-  message->key = ReadSized<int32_t>(reader, 0);
-  message->value = ReadSized<int32_t>(reader, 0);
+  if (message->knows_null) {
+    ReadHeaders(reader, bytes, message);
+    message->key = ReadNullable(reader);
+    message->value = ReadNullable(reader);
+  } else {
+    message->key = ReadSized<int32_t>(reader, 0);
+    if (message->key->empty()) message->key.reset();
+    message->value = ReadSized<int32_t>(reader, 0);
+  }
   return reader.ok() && reader.remaining() == 0 && flags == 0;
 }
 
@@ -65,12 +93,15 @@ ParseResult Parse(ByteSpan bytes, bool truncated, size_t limit) {
   if (result.api_key != kAnyPartitionKey && result.api_key != kPartitionKeyKey) {
     return Refuse(result, Reject::kUnsupportedKey);
   }
-  if (result.api_version != 0) return Refuse(result, Reject::kUnsupportedVersion);
+  if (result.api_version < 0 || result.api_version > kNewestVersion) {
+    return Refuse(result, Reject::kUnsupportedVersion);
+  }
 
   ParsedMessage& message = result.message;
   message.kind = result.api_key == kAnyPartitionKey ? shm::MessageKind::kAnyPartition
                                                     : shm::MessageKind::kPartitionKey;
-  if (!ReadBody(reader, &message)) return Refuse(result, Reject::kMalformed);
+  message.knows_null = result.api_version > 0;
+  if (!ReadBody(reader, bytes, &message)) return Refuse(result, Reject::kMalformed);
   if (!IsTopicName(message.topic)) return Refuse(result, Reject::kBadTopic);
   return result;
 }

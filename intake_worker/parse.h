@@ -1,9 +1,14 @@
 // A client's bytes as a message, or the reason why they are none. Pure.
 //
-// Only version 0 of both kinds is known. A message's layout, in wire order and big-endian:
+// A message's layout, in wire order and big-endian; Headers are of version 1:
 //
 //     int32 Size | int16 ApiKey | int16 ApiVersion | int16 Flags | [int32 PartitionKey] |
-//     int16 TopicSize, Topic | int64 Timestamp | int32 KeySize, Key | int32 ValueSize, Value
+//     int16 TopicSize, Topic | int64 Timestamp | [Headers] | int32 KeySize, Key | int32 ValueSize, Value
+//
+//     Headers: int16 Count | Count times: int16 NameSize, Name | int32 ValueSize, Value
+//
+// In version 1 a size of -1 is null: of a key, a value, a header's value. Version 0 can't say it, so there
+// a key of size 0 is null, and the topic's option says what a value of size 0 is.
 
 #pragma once
 
@@ -28,8 +33,11 @@ struct ParsedMessage {
   uint32_t partition_key = 0;  // of kind PartitionKey
   std::string_view topic;      // a name that Kafka allows
   int64_t timestamp_ms = 0;
-  ByteSpan key;    // of size 0: null
-  ByteSpan value;  // of size 0: null or empty, by the topic's option
+  ByteSpan headers;  // as on the wire, behind their count
+  int16_t header_count = 0;
+  std::optional<ByteSpan> key;    // none: null
+  std::optional<ByteSpan> value;  // none: null
+  bool knows_null = false;        // else a value of size 0 is what the topic's option says
 };
 
 struct ParseResult {
@@ -42,6 +50,17 @@ struct ParseResult {
 // `bytes` is a whole datagram, or what a slot could hold of it: then `truncated`. `limit` is the
 // largest message allowed.
 ParseResult Parse(ByteSpan bytes, bool truncated, size_t limit);
+
+// Calls `each(name, value)` for the headers of a parsed message, in their order.
+template <typename Each>
+void ForEachHeader(const ParsedMessage& message, Each each) {
+  ByteReader reader(message.headers);
+  for (int16_t i = 0; i < message.header_count; ++i) {
+    const ByteSpan name = reader.ReadBytes(static_cast<size_t>(reader.Read<int16_t>()));
+    const auto size = reader.Read<int32_t>();
+    each(name, size < 0 ? std::nullopt : std::optional(reader.ReadBytes(static_cast<size_t>(size))));
+  }
+}
 
 // Kafka's rule: 1 to 249 of [a-zA-Z0-9._-], neither "." nor "..".
 bool IsTopicName(std::string_view name);

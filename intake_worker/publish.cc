@@ -16,7 +16,9 @@ using shm::Store;
 
 uint64_t LargestRecord(uint64_t message_size) {
   constexpr uint64_t kSmallestTopic = 1;
-  return shm::AlignRecord(shm::kRecordOverhead + message_size - kMessageOverhead - kSmallestTopic);
+  // The sizes of a header whose value has a MiB and more may take a byte more than the client's.
+  const uint64_t grown_headers = message_size >> 20;
+  return shm::AlignRecord(shm::kRecordOverhead + message_size + grown_headers - kMessageOverhead - kSmallestTopic);
 }
 
 Publisher::Publisher(const LaneMemory& memory, const Config& config, std::vector<uint32_t> limits)

@@ -340,7 +340,7 @@ void Cluster::FillStatus(control::WorkerStatus* status) const {
   for (const BrokerConnection* connection : ListUp()) {
     if (connection->IsIdempotent()) continue;
     status->add_warnings("broker " + ShowAddress(connection->address()) +
-                         " is older than Kafka 0.11: at least once, possible duplicates are counted");
+                         " is older than Kafka 0.11: at least once, possible duplicates are counted; headers are left out");
   }
   if (!producer_id_trouble_.empty()) status->add_warnings(producer_id_trouble_);
   if (producer_index_ >= 0) status->set_producer_id(memory_.ProducerOf(static_cast<uint64_t>(producer_index_)).id);

@@ -22,12 +22,12 @@ is configured. `doryctl status --json` says of each broker that is up which vers
 (`versions`) and in which format messages go there (`message_format`). Brokers of one cluster may differ,
 as they do while it is upgraded.
 
-| Kafka | Produce | message format | delivered | timestamps | codecs |
-|---|---|---|---|---|---|
-| 0.8.2, 0.9 | 0 | 0 | at least once | none | gzip, snappy, lz4 |
-| 0.10 | 2 | 1 | at least once | the client's | gzip, snappy, lz4 |
-| 0.11, 1, 2.0 | 3 to 6 | 2 | once | the client's | gzip, snappy, lz4 |
-| 2.1 and newer | 7 and newer | 2 | once | the client's | gzip, snappy, lz4, zstd |
+| Kafka | Produce | message format | delivered | timestamps | headers | codecs |
+|---|---|---|---|---|---|---|
+| 0.8.2, 0.9 | 0 | 0 | at least once | none | left out | gzip, snappy, lz4 |
+| 0.10 | 2 | 1 | at least once | the client's | left out | gzip, snappy, lz4 |
+| 0.11, 1, 2.0 | 3 to 6 | 2 | once | the client's | the client's | gzip, snappy, lz4 |
+| 2.1 and newer | 7 and newer | 2 | once | the client's | the client's | gzip, snappy, lz4, zstd |
 
 * *At least once*: these brokers can't tell a repetition from a new message. What is sent again after an
   attempt whose outcome is not known is counted, before it is sent, as possible duplicates: in the books,

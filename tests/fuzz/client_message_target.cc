@@ -22,8 +22,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (parsed.reject) return 0;
   const intake::ParsedMessage& message = parsed.message;
   fuzz::Require(intake::IsTopicName(message.topic) && size <= kLimit);
-  fuzz::Require(LiesInside(AsBytes(message.topic), bytes) && LiesInside(message.key, bytes) &&
-                LiesInside(message.value, bytes));
-  fuzz::Require(message.topic.size() + message.key.size() + message.value.size() < size);
+  const ByteSpan key = message.key.value_or(ByteSpan());
+  const ByteSpan value = message.value.value_or(ByteSpan());
+  fuzz::Require(LiesInside(AsBytes(message.topic), bytes) && LiesInside(key, bytes) && LiesInside(value, bytes));
+  size_t headers_size = 0;
+  intake::ForEachHeader(message, [&](ByteSpan name, std::optional<ByteSpan> header_value) {
+    headers_size += sizeof(int16_t) + name.size() + sizeof(int32_t);
+    if (header_value) headers_size += header_value->size();
+    fuzz::Require(LiesInside(name, bytes) && LiesInside(header_value.value_or(ByteSpan()), bytes));
+  });
+  fuzz::Require(headers_size == message.headers.size());
+  fuzz::Require(message.topic.size() + headers_size + key.size() + value.size() < size);
   return 0;
 }

@@ -46,12 +46,12 @@ def zookeeper(cluster):
     return "127.0.0.1:%d" % (cluster.state["port"] + 1)
 
 
-def run_tool(cluster, *arguments, limit_s=120):
-    """Output of one of Kafka's own programs, of the cluster's version."""
+def run_tool(cluster, *arguments, limit_s=120, version=None):
+    """Output of one of Kafka's own programs, of the cluster's version where none is given."""
     done = subprocess.run([sys.executable, kafka_cluster.__file__, "tool",
-                           cluster.state["version"], *arguments],
+                           version or cluster.state["version"], *arguments],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, text=True,
-                          timeout=limit_s)
+                          errors="replace", timeout=limit_s)
     check(done.returncode == 0, "%s: %s" % (arguments[0], done.stderr[-2000:]))
     return done.stdout
 
@@ -97,8 +97,12 @@ def read_by_kcat(cluster, topic, *options):
     return done.stdout
 
 
-def read_by_console(cluster, topics, count):
-    """The values that Kafka's own console consumer prints."""
+def read_by_console(cluster, topics, count, version=None, **properties):
+    """The lines that Kafka's own console consumer prints, sorted: values, and what its properties
+    ask for ('_' in a name stands for '.')."""
+    option = "--property" if version or is_before(cluster, 4, 2) else "--formatter-property"
+    more = [x for name, value in properties.items()
+            for x in (option, "%s=%s" % (name.replace("_", "."), value))]
     modern = not is_before(cluster, 3)
     where = ["--zookeeper", zookeeper(cluster)] if is_before(cluster, 0, 11) else [
         "--bootstrap-server", cluster.bootstrap]
@@ -106,4 +110,5 @@ def read_by_console(cluster, topics, count):
     return sorted(run_tool(
         cluster, ("org.apache.kafka.tools.consumer." if modern else "kafka.tools.") +
         "ConsoleConsumer", *where, "--from-beginning", "--include" if modern else "--whitelist",
-        "|".join(topics), "--max-messages", str(count), *limit).splitlines())
+        "|".join(topics), "--max-messages", str(count), *limit, *more,
+        version=version).splitlines())

@@ -15,7 +15,6 @@ import contextlib
 import os
 import random
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 from kafka import kafka_cluster  # noqa: E402
+from kafka.messages import (  # noqa: E402
+    Message, encode, encode_version_1, expect_messages)
 from kafka.old_versions import (  # noqa: E402
     create_topic, is_before, judge_arrivals, read_by_kcat)
 from kafka.three_brokers import free_port, new_topic  # noqa: E402
@@ -31,22 +32,12 @@ from support import harness  # noqa: E402
 from support.harness import SUPPORT, Dory, Senders, check, wait_until  # noqa: E402
 
 VERSIONS = ["0.8.2.2", "0.9.0.1", "0.10.2.2", "0.11.0.3", "1.1.1", "2.8.2", "3.9.1", "4.3.0"]
-NULL = -1       # as kcat prints its size
 HOUR_MS = 3_600_000
 # The kernel holds a datagram in one piece, of 4 MiB and some KiB at most.
 LARGE = 4_100_000
 TOO_LARGE_TO_SEND = 5 << 20
 # Where net.core.wmem_max is small, only root may send that; else a topic has a lower limit.
 LESS_LARGE, LOWER_LIMIT = 200_000, "100000"
-
-
-def encode(topic, key, value, timestamp_ms=None):
-    """An AnyPartition message; a key of size 0 is none."""
-    now = int(time.time() * 1000)
-    body = struct.pack(">hhhh", 256, 0, 0, len(topic)) + topic.encode()
-    body += struct.pack(">qi", now if timestamp_ms is None else timestamp_ms, len(key)) + key
-    body += struct.pack(">i", len(value)) + value
-    return struct.pack(">i", len(body) + 4) + body
 
 
 def send(dory, messages):
@@ -187,31 +178,43 @@ def refused_records(cluster, topic, scale, what, make):
 
 
 def what_messages_hold(cluster, scale):
-    """Keys, values, both null and empty as far as a client can say it, and timestamps."""
+    """Keys, values, both null and empty as far as version 0 can say it, and timestamps."""
     del scale
-    topics = {new_topic("null"): NULL, new_topic("empty"): 0}   # what an empty value is there
-    more = "".join("[topic:%s]\nempty_value = %s\n" % (topic, "empty" if size == 0 else "null")
-                   for topic, size in topics.items())
+    topics = {new_topic("null"): None, new_topic("empty"): b""}   # what an empty value is there
+    more = "".join("[topic:%s]\nempty_value = %s\n" % (topic, "null" if empty is None else "empty")
+                   for topic, empty in topics.items())
     parts = [(key, value) for key in (b"", b"k", b"\0\xff") for value in (b"", b"v", b"x" * 5000)]
     now = int(time.time() * 1000)
     times = [now - 1000 * i for i in range(len(parts))]
-    for topic in topics:
-        create_topic(cluster, topic, 1)
     with Dory(cluster.bootstrap, more=more) as dory:
         dory.start()
-        send(dory, [encode(topic, key, value, time_ms) for topic in topics
-                    for (key, value), time_ms in zip(parts, times)])
-        wait_until(lambda: dory.books()["received"] == 2 * len(parts), "all are received")
-        dory.wait_delivered()
-    if is_before(cluster, 0, 10):
-        times = [0 for _ in parts]      # as kcat says that there is none
-    for topic, size in topics.items():
-        lines = read_by_kcat(cluster, topic, "-f", "%K %S %T\n").splitlines()
-        found = [tuple(int(n) for n in line.split()) for line in lines]
-        wanted = [(len(key) or NULL, len(value) or size, time_ms)
-                  for (key, value), time_ms in zip(parts, times)]
-        check(found == wanted, "found %s, not %s" % (found, wanted))
+        for topic, empty in topics.items():
+            create_topic(cluster, topic, 1)
+            send(dory, [encode(topic, key, value, time_ms)
+                        for (key, value), time_ms in zip(parts, times)])
+            expect_messages(cluster, dory, topic, [
+                Message(key or None, value or empty, time_ms, [])
+                for (key, value), time_ms in zip(parts, times)])
     return "%d messages" % (2 * len(parts))
+
+
+def what_version_1_holds(cluster, scale):
+    """Headers, and null apart from empty, of both kinds."""
+    del scale
+    headers = [[], [(b"a", b"xy")], [(b"a", b"1"), (b"b", None), (b"a", b""), (b"", b"no name")]]
+    parts = [(key, value, some) for some in headers
+             for key in (None, b"", b"k") for value in (None, b"", b"v")]
+    now = int(time.time() * 1000)
+    sent = [Message(key, value, now - 1000 * i, some)
+            for i, (key, value, some) in enumerate(parts)]
+    with Dory(cluster.bootstrap) as dory:
+        dory.start()
+        for partition_key in (None, 0):
+            topic = new_topic("headers")
+            create_topic(cluster, topic, 1)
+            send(dory, [encode_version_1(topic, message, partition_key) for message in sent])
+            expect_messages(cluster, dory, topic, sent)
+    return "%d messages" % (2 * len(sent))
 
 
 def what_is_negotiated(cluster, scale):
@@ -232,8 +235,8 @@ def what_is_negotiated(cluster, scale):
         return "format %d, %s" % (broker["message_format"], broker["versions"])
 
 
-TESTS = [what_is_negotiated, what_messages_hold, main_job, deaths, one_large_message,
-         records_without_a_key, records_of_tomorrow]
+TESTS = [what_is_negotiated, what_messages_hold, what_version_1_holds, main_job, deaths,
+         one_large_message, records_without_a_key, records_of_tomorrow]
 
 
 def on(version, test):

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "common/bytes.h"
 
@@ -23,6 +26,11 @@ struct ClientMessage {
   int key_size_error = 0;
   int value_size_error = 0;
   std::string left_over = {};
+  // Of version 1.
+  std::vector<std::pair<std::string, std::optional<std::string>>> headers = {};
+  int header_count_error = 0;
+  bool null_key = false;
+  bool null_value = false;
 
   std::string Bytes() const {
     std::string body;
@@ -32,8 +40,9 @@ struct ClientMessage {
     if (api_key == 257) Put<int32_t>(&body, partition_key);
     PutSized<int16_t>(&body, topic, topic_size_error);
     Put<int64_t>(&body, timestamp_ms);
-    PutSized<int32_t>(&body, key, key_size_error);
-    PutSized<int32_t>(&body, value, value_size_error);
+    if (api_version == 1) PutHeaders(&body);
+    PutSized<int32_t>(&body, key, null_key ? -1 : key_size_error);
+    PutSized<int32_t>(&body, value, null_value ? -1 : value_size_error);
     body += left_over;
     std::string bytes;
     Put<int32_t>(&bytes, static_cast<int32_t>(body.size()) + 4 + size_error);
@@ -41,6 +50,14 @@ struct ClientMessage {
   }
 
  private:
+  void PutHeaders(std::string* to) const {
+    Put<int16_t>(to, static_cast<int64_t>(headers.size()) + header_count_error);
+    for (const auto& [name, header_value] : headers) {
+      PutSized<int16_t>(to, name, 0);
+      PutSized<int32_t>(to, header_value.value_or(""), header_value ? 0 : -1);
+    }
+  }
+
   template <typename T>
   static void Put(std::string* to, int64_t value) {
     std::byte bytes[sizeof(T)];

@@ -57,7 +57,7 @@ TEST_F(IntakeLaneTest, CountsEachRejectUnderItsReason) {
   ASSERT_TRUE(sockets_[0].Send("1234567"));
   ASSERT_TRUE(Send({.flags = 1}));
   ASSERT_TRUE(Send({.api_key = 3}));
-  ASSERT_TRUE(Send({.api_version = 1}));
+  ASSERT_TRUE(Send({.api_version = 2}));
   ASSERT_TRUE(Send({.topic = "bad topic"}));
   ASSERT_TRUE(Send({.value = std::string(2 * kSlotSize, 'v')}));
   ASSERT_TRUE(Send({.value = "good"}));
@@ -109,7 +109,7 @@ TEST_F(IntakeLaneTest, TalliesUnsupportedVersionsByNumber) {
 }
 
 TEST_F(IntakeLaneTest, VersionsBeyondTheTallyTableAreStillCounted) {
-  for (int version = 1; version <= 40; ++version) ASSERT_TRUE(Send({.api_version = version}));
+  for (int version = 2; version <= 41; ++version) ASSERT_TRUE(Send({.api_version = version}));
   Receive();
   EXPECT_EQ(Books().RejectedFor(Reject::kUnsupportedVersion), 40u);
   EXPECT_EQ(RawBooks().unsupported_versions[shm::kVersionTallies - 1].count, 1u);
@@ -149,6 +149,34 @@ TEST_F(IntakeLaneTest, EmptyKeyIsNullAndEmptyValueIsByTheTopicsOption) {
   Receive();
   Consume();
   EXPECT_EQ(last_header_.value_size, 0);
+}
+
+TEST_F(IntakeLaneTest, Version1SaysItselfWhatIsNull) {
+  for (const bool null : {false, true}) {
+    ASSERT_TRUE(Send({.api_version = 1, .value = "", .null_key = null, .null_value = null}));
+    Receive();
+    Consume();
+    EXPECT_EQ(last_header_.key_size, null ? shm::kNullSize : 0);
+    EXPECT_EQ(last_header_.value_size, null ? shm::kNullSize : 0);
+  }
+}
+
+TEST_F(IntakeLaneTest, HeadersLieInTheRingAsKafkaHasThem) {
+  const std::string long_name(300, 'n');
+  ASSERT_TRUE(Send({.api_version = 1, .headers = {{"a", "xy"}, {"b", std::nullopt}, {"", ""}}}));
+  Receive();
+  EXPECT_EQ(Consume(), Values{"value"});
+  EXPECT_EQ(last_header_.header_count, 3);
+  EXPECT_EQ(last_headers_, std::string("\2a\4xy" "\2b\1" "\0\0", 10));
+  ASSERT_TRUE(Send({.api_version = 1, .headers = {{long_name, "v"}}}));
+  Receive();
+  EXPECT_EQ(Consume(), Values{"value"});
+  EXPECT_EQ(last_headers_, "\xd8\4" + long_name + "\2v");
+  ASSERT_TRUE(Send({.api_version = 1}));
+  Receive();
+  Consume();
+  EXPECT_EQ(last_header_.header_count, 0);
+  EXPECT_EQ(last_headers_, "");
 }
 
 TEST_F(IntakeLaneTest, ReceiveTimestampsReplaceTheClients) {

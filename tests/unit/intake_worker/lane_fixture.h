@@ -93,6 +93,7 @@ class LaneFixture : public ::testing::Test {
         EXPECT_EQ(record.ordinal, static_cast<uint32_t>(next_ordinal_++));
         values.emplace_back(AsText(record.message.value));
         last_header_ = record.message.header;
+        last_headers_ = AsText(record.message.headers);
         last_boottime_ns_ = record.received_boottime_ns;
       }
       position = record.end;
@@ -126,6 +127,7 @@ class LaneFixture : public ::testing::Test {
   uint64_t next_ordinal_ = 0;
   size_t pads_ = 0;
   shm::MessageHeader last_header_{};
+  std::string last_headers_;  // Kafka's, of the same message
   int64_t last_boottime_ns_ = 0;
 
  private:

@@ -21,6 +21,19 @@ ParseResult ParseText(const std::string& bytes, size_t limit = kLimit) {
   return Parse(AsBytes(bytes), false, limit);
 }
 
+size_t SizeOf(const std::optional<ByteSpan>& field) { return field.value_or(ByteSpan()).size(); }
+
+std::string TextOf(const std::optional<ByteSpan>& field) { return field ? std::string(AsText(*field)) : "null"; }
+
+// "name=value ..."
+std::string HeadersOf(const ParsedMessage& message) {
+  std::string all;
+  ForEachHeader(message, [&all](ByteSpan name, const std::optional<ByteSpan>& value) {
+    all += std::string(AsText(name)) + "=" + TextOf(value) + " ";
+  });
+  return all;
+}
+
 std::optional<Reject> RejectOf(const ClientMessage& message) { return ParseText(message.Bytes()).reject; }
 
 TEST(ParseTest, ReadsAnyPartition) {
@@ -31,8 +44,9 @@ TEST(ParseTest, ReadsAnyPartition) {
   EXPECT_EQ(result.message.kind, MessageKind::kAnyPartition);
   EXPECT_EQ(result.message.topic, "orders");
   EXPECT_EQ(result.message.timestamp_ms, 1'700'000'000'123);
-  EXPECT_EQ(AsText(result.message.key), "k");
-  EXPECT_EQ(AsText(result.message.value), "hello");
+  EXPECT_EQ(TextOf(result.message.key), "k");
+  EXPECT_EQ(TextOf(result.message.value), "hello");
+  EXPECT_FALSE(result.message.knows_null);
   EXPECT_EQ(bytes.size(), kMessageOverhead + 6 + 1 + 5);
 }
 
@@ -42,7 +56,8 @@ TEST(ParseTest, ReadsPartitionKey) {
   ASSERT_FALSE(result.reject);
   EXPECT_EQ(result.message.kind, MessageKind::kPartitionKey);
   EXPECT_EQ(result.message.partition_key, 0xffff'fffbu);
-  EXPECT_TRUE(result.message.value.empty());
+  EXPECT_EQ(TextOf(result.message.key), "null");
+  EXPECT_EQ(TextOf(result.message.value), "");
   EXPECT_EQ(bytes.size(), kMessageOverhead + 4 + 1);
 }
 
@@ -60,7 +75,7 @@ TEST(ParseTest, ReadsWhatTheClientLibraryWrites) {
   const ParseResult result = ParseText(bytes);
   ASSERT_FALSE(result.reject);
   EXPECT_EQ(result.message.partition_key, 3u);
-  EXPECT_EQ(AsText(result.message.value), "hello");
+  EXPECT_EQ(TextOf(result.message.value), "hello");
 }
 
 // ---- the table of bad input in the documentation, a row a test --------------------------------
@@ -125,13 +140,58 @@ TEST(ParseTest, UnsupportedKeyWhateverFollows) {
 
 TEST(ParseTest, UnsupportedVersionNamesKeyAndVersion) {
   for (const int key : {256, 257}) {
-    for (const int version : {1, 2, -1, 300}) {
+    for (const int version : {2, 3, -1, 300}) {
       const ParseResult result = ParseText(ClientMessage{.api_key = key, .api_version = version}.Bytes());
       EXPECT_EQ(result.reject, Reject::kUnsupportedVersion);
       EXPECT_EQ(result.api_key, key);
       EXPECT_EQ(result.api_version, version);
     }
   }
+}
+
+// ---- version 1 -------------------------------------------------------------------------------
+
+// By hand, from the table of the format.
+TEST(ParseTest, ReadsVersion1ByteByByte) {
+  const std::string bytes("\0\0\0\x36" "\1\1" "\0\1" "\0\0" "\0\0\0\5" "\0\1t" "\0\0\0\0\0\0\0\x0c"
+                          "\0\2" "\0\1a" "\0\0\0\2xy" "\0\1b" "\xff\xff\xff\xff"
+                          "\xff\xff\xff\xff" "\0\0\0\3val", 54);
+  const ParseResult result = ParseText(bytes);
+  ASSERT_FALSE(result.reject);
+  EXPECT_EQ(result.message.kind, MessageKind::kPartitionKey);
+  EXPECT_EQ(result.message.partition_key, 5u);
+  EXPECT_EQ(result.message.topic, "t");
+  EXPECT_EQ(result.message.timestamp_ms, 12);
+  EXPECT_EQ(HeadersOf(result.message), "a=xy b=null ");
+  EXPECT_EQ(TextOf(result.message.key), "null");
+  EXPECT_EQ(TextOf(result.message.value), "val");
+}
+
+TEST(ParseTest, Version1TellsNullFromEmpty) {
+  for (const bool null_key : {false, true}) {
+    for (const bool null_value : {false, true}) {
+      const ParseResult result = ParseText(
+          ClientMessage{.api_version = 1, .value = "", .null_key = null_key, .null_value = null_value}.Bytes());
+      ASSERT_FALSE(result.reject);
+      EXPECT_TRUE(result.message.knows_null);
+      EXPECT_EQ(TextOf(result.message.key), null_key ? "null" : "");
+      EXPECT_EQ(TextOf(result.message.value), null_value ? "null" : "");
+    }
+  }
+}
+
+TEST(ParseTest, MalformedWhereHeadersAre) {
+  const ClientMessage good{.api_version = 1, .headers = {{"", ""}, {"name", "value"}, {"n", std::nullopt}}};
+  EXPECT_EQ(HeadersOf(ParseText(good.Bytes()).message), "= name=value n=null ");
+  for (const int error : {-4, -2, -1, 1, 1000}) {
+    ClientMessage bad = good;
+    bad.header_count_error = error;
+    EXPECT_EQ(RejectOf(bad), Reject::kMalformed) << error;
+  }
+  EXPECT_EQ(RejectOf({.api_version = 1, .key_size_error = -2}), Reject::kMalformed);
+  EXPECT_EQ(RejectOf({.api_version = 1, .value = "", .value_size_error = -2}), Reject::kMalformed);
+  // A receipt, on a socket that has no way back.
+  EXPECT_EQ(RejectOf({.api_version = 1, .flags = 1}), Reject::kMalformed);
 }
 
 TEST(ParseTest, BadTopicWhereKafkaForbidsTheName) {
@@ -150,16 +210,22 @@ ParseResult ParseExactly(const std::string& bytes, bool truncated = false) {
   return Parse(block, truncated, kLimit);
 }
 
+void ExpectNoTruncation(const std::string& whole) {
+  EXPECT_FALSE(ParseExactly(whole).reject);
+  for (size_t size = 0; size < whole.size(); ++size) {
+    std::string cut = whole.substr(0, size);
+    EXPECT_TRUE(ParseExactly(cut).reject) << size;
+    if (size < 4) continue;
+    StoreBigEndian(reinterpret_cast<std::byte*>(cut.data()), static_cast<int32_t>(size));
+    EXPECT_TRUE(ParseExactly(cut).reject) << "with its own size, " << size;
+  }
+}
+
 TEST(ParseTest, EveryTruncationIsRejected) {
   for (const int key : {256, 257}) {
-    const std::string whole = ClientMessage{.api_key = key, .key = "key"}.Bytes();
-    for (size_t size = 0; size < whole.size(); ++size) {
-      std::string cut = whole.substr(0, size);
-      EXPECT_TRUE(ParseExactly(cut).reject) << size;
-      if (size < 4) continue;
-      StoreBigEndian(reinterpret_cast<std::byte*>(cut.data()), static_cast<int32_t>(size));
-      EXPECT_TRUE(ParseExactly(cut).reject) << "with its own size, " << size;
-    }
+    ExpectNoTruncation(ClientMessage{.api_key = key, .key = "key"}.Bytes());
+    ExpectNoTruncation(
+        ClientMessage{.api_key = key, .api_version = 1, .headers = {{"a", "b"}, {"c", std::nullopt}}}.Bytes());
   }
 }
 
@@ -182,7 +248,7 @@ TEST(ParseTest, DamagedMessagesNeverReadBeyondTheirBytes) {
     const ParseResult result = ParseExactly(bytes);
     if (result.reject) continue;
     const ParsedMessage& message = result.message;
-    EXPECT_EQ(message.topic.size() + message.key.size() + message.value.size() + kMessageOverhead +
+    EXPECT_EQ(message.topic.size() + SizeOf(message.key) + SizeOf(message.value) + kMessageOverhead +
                   (message.kind == MessageKind::kPartitionKey ? 4 : 0),
               bytes.size());
   }

@@ -238,5 +238,23 @@ TEST_F(DrainTest, NegativeTimestampDeltasAndNullsAreKept) {
   EXPECT_EQ(record.timestamp_delta, -5000);
 }
 
+TEST_F(DrainTest, HeadersGoIntoTheRecord) {
+  MakeKnown(0);
+  shm::MessageView message = shm::TestSegment::MakeMessage(0, "v");
+  const std::string headers("\2a\4xy" "\2b\1", 8);
+  message.headers = AsBytes(headers);
+  message.header.header_count = 2;
+  message.header.headers_size = static_cast<uint32_t>(headers.size());
+  segment_.Append(message);
+  drain_->DrainRing(0);
+  const BatchId batch = topics_->Get(0).any.at(0);
+  std::vector<std::byte> gathered;
+  ByteReader reader(memory_->pool.Read(batch, 0, memory_->pool.descriptor(batch).commit.bytes, &gathered));
+  protocol::RecordView record;
+  ASSERT_TRUE(protocol::DecodeRecord(&reader, &record));
+  EXPECT_EQ(record.header_count, 2);
+  EXPECT_EQ(AsText(record.headers), headers);
+}
+
 }  // namespace
 }  // namespace dory::kafka
