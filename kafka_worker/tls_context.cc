@@ -21,9 +21,17 @@ Status FileTrouble(const char* option, const std::string& file, const std::strin
   return Status::Error(what).Context(file).Context(std::string("[tls] ") + option);
 }
 
+struct KeyPassword {
+  Secret secret;
+  bool wanted = false;  // the key is encrypted
+};
+
 // Never asks on a terminal.
-int GivePassword(char* room, int size, int, void* secret) {
-  const ByteSpan password = secret == nullptr ? ByteSpan() : static_cast<const Secret*>(secret)->bytes();
+int GivePassword(char* room, int size, int, void* key_password) {
+  if (key_password == nullptr) return -1;
+  auto& [secret, wanted] = *static_cast<KeyPassword*>(key_password);
+  wanted = true;
+  const ByteSpan password = secret.bytes();
   const size_t length = std::min(password.size(), static_cast<size_t>(size));
   std::copy_n(password.begin(), length, reinterpret_cast<std::byte*>(room));
   return length == 0 ? -1 : static_cast<int>(length);
@@ -118,11 +126,11 @@ Status TlsContext::LoadTrust(ssl_ctx_st* context) const {
 
 Status TlsContext::LoadIdentity(ssl_ctx_st* context) const {
   if (config_.certificate_file.empty()) return Status::Ok();
-  Secret password;
+  KeyPassword password;
   if (!config_.key_password_file.empty()) {
     Result<Secret> read = ReadSecretFile(config_.key_password_file);
     if (!read.ok()) return FileTrouble("key_password_file", config_.key_password_file, read.status().message());
-    password = read.Take();
+    password.secret = read.Take();
   }
   ::SSL_CTX_set_default_passwd_cb(context, GivePassword);
   ::SSL_CTX_set_default_passwd_cb_userdata(context, &password);
@@ -132,7 +140,9 @@ Status TlsContext::LoadIdentity(ssl_ctx_st* context) const {
   if (::SSL_CTX_use_certificate_chain_file(context, config_.certificate_file.c_str()) != 1) {
     status = FileTrouble("certificate_file", config_.certificate_file, TakeTlsError());
   } else if (::SSL_CTX_use_PrivateKey_file(context, key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
-    status = FileTrouble(own_key_file ? "key_file" : "certificate_file", key_file, TakeTlsError());
+    const bool lacks_password = password.wanted && password.secret.empty();
+    status = FileTrouble(own_key_file ? "key_file" : "certificate_file", key_file,
+                         lacks_password ? "the key is encrypted, and there is no [tls] key_password_file" : TakeTlsError());
   }
   ::SSL_CTX_set_default_passwd_cb_userdata(context, nullptr);
   return status;

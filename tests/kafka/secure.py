@@ -168,7 +168,8 @@ def mutual_tls(broker, scale):
         said = [
             expect_waiting(broker, "MTLS", "SSL", tls_options(broker),
                            "alert", "[tls] certificate_file"),
-            expect_waiting(broker, "MTLS", "SSL", tls_options(broker, **files), "[tls] key_file"),
+            expect_waiting(broker, "MTLS", "SSL", tls_options(broker, **files),
+                           "[tls] key_file", "encrypted", "key_password_file"),
             expect_waiting(broker, "MTLS", "SSL",
                            tls_options(broker, **files, key_password_file=wrong), "[tls] key_file")]
         options = tls_options(broker, **files, key_password_file=right)
