@@ -52,7 +52,7 @@ void Authenticator::OnHandshake(int16_t version, const Answer& answer) {
   MakeToken({});
 }
 
-// A mechanism may ask a server of its own for it, as GSSAPI does: off the loop, which goes on.
+// Where that may wait for a server it is done off the loop, which goes on.
 void Authenticator::MakeToken(ByteSpan challenge) {
   if (!client_->may_block()) return SendToken(client_->Next(challenge));
   if (off_loop_ == nullptr) {
@@ -62,7 +62,9 @@ void Authenticator::MakeToken(ByteSpan challenge) {
   }
   const Status status = off_loop_->Start(
       [client = client_, asked = std::vector<std::byte>(challenge.begin(), challenge.end())] {
-        return client->Next(asked);
+        Result<Secret> token = client->Next(asked);
+        WipeStackBelow();
+        return token;
       });
   if (!status.ok()) Fail(status);
 }

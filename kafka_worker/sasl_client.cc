@@ -72,8 +72,11 @@ Status BeginLibrary(const SaslConfig& config) {
 
 class CyrusClient : public SaslClient {
  public:
-  CyrusClient(SaslMechanism mechanism, std::string username)
-      : mechanism_(NameMechanism(mechanism)), username_(std::move(username)) {}
+  CyrusClient(const SaslConfig& config, std::string host)
+      : mechanism_(NameMechanism(config.mechanism)),
+        username_(config.username),
+        service_(config.service_name),
+        host_(std::move(host)) {}
   ~CyrusClient() override {
     if (connection_ != nullptr) ::sasl_dispose(&connection_);
     FreeWiped(password_);
@@ -86,22 +89,14 @@ class CyrusClient : public SaslClient {
     std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::byte*>(password_->data));
   }
 
-  Status Open(const std::string& service, const std::string& host) {
-    callbacks_ = {{{SASL_CB_USER, Erase(GiveName), nullptr},  // as whom to act: as who we are
-                   {SASL_CB_AUTHNAME, Erase(GiveName), this},
-                   {SASL_CB_PASS, Erase(GivePassword), this},
-                   {SASL_CB_LIST_END, nullptr, nullptr}}};
-    const int opened =
-        ::sasl_client_new(service.c_str(), host.c_str(), nullptr, nullptr, callbacks_.data(), 0, &connection_);
-    if (opened != SASL_OK) return Status::Error(::sasl_errstring(opened, nullptr, nullptr));
-    sasl_security_properties_t no_layers{};
-    ::sasl_setprop(connection_, SASL_SEC_PROPS, &no_layers);
-    return Status::Ok();
-  }
-
-  bool may_block() const override { return mechanism_ == NameMechanism(SaslMechanism::kGssapi); }
+  // The library looks up what this host is called when a conversation begins; GSSAPI asks for a ticket.
+  bool may_block() const override { return !started_ || mechanism_ == NameMechanism(SaslMechanism::kGssapi); }
 
   Result<Secret> Next(ByteSpan challenge) override {
+    if (connection_ == nullptr) {
+      const Status opened = Open();
+      if (!opened.ok()) return opened;
+    }
     const char* token = nullptr;
     unsigned size = 0;
     const char* ignored = nullptr;
@@ -119,6 +114,19 @@ class CyrusClient : public SaslClient {
   }
 
  private:
+  Status Open() {
+    callbacks_ = {{{SASL_CB_USER, Erase(GiveName), nullptr},  // as whom to act: as who we are
+                   {SASL_CB_AUTHNAME, Erase(GiveName), this},
+                   {SASL_CB_PASS, Erase(GivePassword), this},
+                   {SASL_CB_LIST_END, nullptr, nullptr}}};
+    const int opened =
+        ::sasl_client_new(service_.c_str(), host_.c_str(), nullptr, nullptr, callbacks_.data(), 0, &connection_);
+    if (opened != SASL_OK) return Status::Error(::sasl_errstring(opened, nullptr, nullptr));
+    sasl_security_properties_t no_layers{};
+    ::sasl_setprop(connection_, SASL_SEC_PROPS, &no_layers);
+    return Status::Ok();
+  }
+
   static int GiveName(void* client, int, const char** name, unsigned* size) {
     *name = client == nullptr ? "" : static_cast<CyrusClient*>(client)->username_.c_str();
     if (size != nullptr) *size = static_cast<unsigned>(::strlen(*name));
@@ -132,6 +140,8 @@ class CyrusClient : public SaslClient {
 
   const char* mechanism_;
   std::string username_;
+  std::string service_;
+  std::string host_;
   sasl_secret_t* password_ = nullptr;
   std::array<sasl_callback_t, 4> callbacks_{};
   sasl_conn_t* connection_ = nullptr;
@@ -156,14 +166,12 @@ Result<std::unique_ptr<SaslClient>> SaslClient::Make(const SaslConfig& config, c
   }
   Status status = BeginLibrary(config);
   if (!status.ok()) return status;
-  auto client = std::make_unique<CyrusClient>(config.mechanism, config.username);
+  auto client = std::make_unique<CyrusClient>(config, host);
   if (!config.password_file.empty()) {
     const Result<Secret> password = ReadSecretOption("password_file", config.password_file);
     if (!password.ok()) return password.status();
     client->SetPassword(password.value());
   }
-  status = client->Open(config.service_name, host);
-  if (!status.ok()) return status;
   return std::unique_ptr<SaslClient>(std::move(client));
 }
 

@@ -28,7 +28,8 @@ class SaslClient {
   // Whether nothing is left to be said by us, so that the broker's word is awaited, or has come.
   bool done() const { return done_; }
 
-  // Whether Next may wait for a server of the mechanism's own; it may then be called by another thread.
+  // Whether Next may wait for a server, of names or of the mechanism's own; it may then be called by another
+  // thread.
   virtual bool may_block() const { return false; }
 
  protected:

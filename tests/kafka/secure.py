@@ -341,20 +341,44 @@ def ipv6(broker, scale):
         return deliver(broker, dory, scale)
 
 
-def names(broker, scale):
-    """A server of names that never answers stops nobody; of a name's addresses one is enough."""
+@contextlib.contextmanager
+def silent_names(broker):
+    """The server of names that never answers, and what a Dory is started by that has no other, on a
+    host whose own name nobody knows either."""
     hosts = broker.secret("hosts", "".join(
         "%s two.example\n" % address for address in ("::1", "127.0.0.9", "127.0.0.1")))
     root = os.geteuid() == 0
     servers = broker.secret("resolv.conf", "nameserver " + (SILENT if root else NOWHERE))
     own_view = ("mount --bind %s /etc/hosts && mount --bind %s /etc/resolv.conf && "
-                'exec "$@"' % (hosts, servers))
-    wrapper = ["unshare", "--mount"] + ([] if root else ["--map-root-user"])
-    wrapper += ["sh", "-c", own_view, "sh"]
-    brokers = "hangs.example:9092, two.example:%d" % broker.port
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent, \
-            Dory(brokers, wrapper=wrapper) as dory:
+                'hostname nobody-knows-me && exec "$@"' % (hosts, servers))
+    wrapper = ["unshare", "--mount", "--uts"] + ([] if root else ["--map-root-user"])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind((SILENT, 53 if root else 0))
+        yield silent, wrapper + ["sh", "-c", own_view, "sh"]
+
+
+def own_name(broker, scale):
+    """SASL's library looks up what this host is called: a server of names that is silent on it
+    stops nobody."""
+    options = password_options(broker, "SCRAM-SHA-256")
+    more = "security_protocol = SASL_PLAINTEXT\n" + options
+    with silent_names(broker) as (silent, wrapper), \
+            Dory(broker.address("SASL"), wrapper=wrapper, more=more) as dory:
+        dory.start()
+        senders = Senders(dory, new_topic("own"), 1, int(500 * scale))
+        sent = senders.wait()
+        check(os.geteuid() != 0 or silent.recv(512), "nobody asked the server of names")
+        check(dory.count_buffer("--live") == sent, "not all wait: %s" % dory.books())
+        text = settle_accounts(broker.cluster, dory, senders, sent)
+        expect_no_secret(dory, PASSWORD)
+        return text
+
+
+def names(broker, scale):
+    """A server of names that never answers stops nobody; of a name's addresses one is enough."""
+    root = os.geteuid() == 0
+    brokers = "hangs.example:9092, two.example:%d" % broker.port
+    with silent_names(broker) as (silent, wrapper), Dory(brokers, wrapper=wrapper) as dory:
         dory.start()
         worker = dory.workers()["dory-kafka"]
         senders = Senders(dory, new_topic("names"), 1, int(1000 * scale), blocking=True)
@@ -398,7 +422,7 @@ def read_memory(pid):
 
 TESTS = [tls, tls_wrong, tls_chain_alone, mutual_tls, rotation, plain, scram_256, scram_512, gssapi,
          gssapi_silent_server, oauth_bearer, wrong_password, wrong_mechanism, session_end, ipv6,
-         names]
+         own_name, names]
 
 
 @contextlib.contextmanager
