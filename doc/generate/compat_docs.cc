@@ -37,7 +37,20 @@ as they do while it is upgraded.
   none of them, some seconds.
 
 `make check-kafka` runs one broker of each of 0.8.2.2, 0.9.0.1, 0.10.2.2, 0.11.0.3, 1.1.1, 2.8.2, 3.9.1 and
-4.3.0. Other brokers that speak Kafka's protocol were not tried.
+4.3.0, clusters of three of 2.8.2, 3.9.1 and 4.3.0, and upgrades broker by broker. Which rights Dory needs
+there: [kafka_acls.md](kafka_acls.md).
+
+## Other brokers
+
+None of these was tried. What is expected, from what their makers say:
+
+* **Redpanda** calls itself compatible with Kafka 0.11 and newer: as Kafka, exactly once.
+* **Amazon MSK** runs Apache Kafka: as Kafka. Of its ways to authenticate Dory knows mutual TLS and
+  SCRAM-SHA-512, and with IAM the mechanism OAUTHBEARER, where something of yours keeps a token of the
+  region's signer in `[sasl] token_file`; not AWS_MSK_IAM, the mechanism of its Java library.
+* **Azure Event Hubs** speaks Kafka's protocol with SASL_SSL and PLAIN on port 9093, with the user name
+  `$ConnectionString` and the connection string as the password. Whether it has the idempotent producer, and
+  which codecs it takes, differs by tier and year: leave `compression = none` until it is known to work.
 
 ## Requests
 
