@@ -56,6 +56,9 @@ public final class MessageFiles {
         for (Requests.Named response : new Responses(records).of(api, version)) {
             writeResponse(api, version, response.name(), response.message());
         }
+        for (Requests.Named response : LeastResponses.of(api, version)) {
+            writeResponse(api, version, response.name(), response.message());
+        }
     }
 
     private void writeRequest(ApiKeys api, short version, String name, ApiMessage body) throws Exception {
@@ -66,14 +69,17 @@ public final class MessageFiles {
                   Json.of(body, version));
     }
 
-    // A response named "refused" has the shape of version 0, as ApiVersions' has.
+    // One named "refused" has the shape of version 0, as ApiVersions' has; "least" has no tagged fields.
     private void writeResponse(ApiKeys api, short version, String name, ApiMessage body) throws Exception {
         short shape = name.startsWith("refused") ? 0 : version;
         short headerVersion = api.responseHeaderVersion(version);
         ResponseHeaderData header = new ResponseHeaderData().setCorrelationId(CORRELATION_ID);
-        if (headerVersion >= 1) UnknownTags.add(header);
-        if (isFlexible(api, shape)) UnknownTags.add(body);
-        writeFile(api, version, name + "response", join(header, headerVersion, body, shape), Json.of(body, shape));
+        boolean tagged = !name.startsWith("least");
+        if (tagged && headerVersion >= 1) UnknownTags.add(header);
+        if (tagged && isFlexible(api, shape)) UnknownTags.add(body);
+        String json = Json.of(body, shape);
+        if (!tagged) json = json.substring(0, Math.min(json.length(), WIDTH)) + "...";  // all elements are the same
+        writeFile(api, version, name + "response", join(header, headerVersion, body, shape), json);
     }
 
     private static boolean isFlexible(ApiKeys api, short version) {
