@@ -66,6 +66,7 @@ struct SaslConfig {
   std::string username;
   std::string password_file;
   std::string token_file;
+  std::string token_command;       // instead of it
   std::string keytab_file;         // empty: the credentials that Kerberos finds by itself
   std::string service_name;
 

@@ -417,7 +417,12 @@ class Builder {
     const bool password = sasl.mechanism != SaslMechanism::kNone && !token && !kerberos;
     CheckSaslOption({"username", sasl.username, password, "PLAIN or SCRAM"}, password, mechanism);
     CheckSaslOption({"password_file", sasl.password_file, password, "PLAIN or SCRAM"}, password, mechanism);
-    CheckSaslOption({"token_file", sasl.token_file, token, "OAUTHBEARER"}, token, mechanism);
+    const bool by_command = token && !sasl.token_command.empty();
+    CheckSaslOption({"token_file", sasl.token_file, token, "OAUTHBEARER"}, token && !by_command, mechanism);
+    CheckSaslOption({"token_command", sasl.token_command, token, "OAUTHBEARER"}, false, mechanism);
+    if (by_command && !sasl.token_file.empty()) {
+      AddErrorAt("sasl", "token_command", sasl.token_command, "there is a token_file, too; allowed: one of them");
+    }
     CheckSaslOption({"keytab_file", sasl.keytab_file, kerberos, "GSSAPI"}, false, mechanism);
   }
 

@@ -185,6 +185,9 @@ constexpr OptionRow kOptions[] = {
     {kSasl, "token_file", kPath, "", 0, kFilePath, "", kKafkaWorker, Bind<&SaslConfig::token_file>(),
      "File whose first line is the token, for OAUTHBEARER. Whoever renews it moves the new file into its "
      "place."},
+    {kSasl, "token_command", kString, "", 0, 1024, "", kKafkaWorker, Bind<&SaslConfig::token_command>(),
+     "Instead of that: command, for /bin/sh, whose first line of output is the token. It runs whenever Dory "
+     "authenticates, as Dory's user, and has 10 seconds."},
     {kSasl, "keytab_file", kPath, "", 0, kFilePath, "", kKafkaWorker, Bind<&SaslConfig::keytab_file>(),
      "Keytab with our key, for GSSAPI. Empty: what Kerberos finds by itself, such as a ticket of kinit."},
     {kSasl, "service_name", kName, "kafka", 1, 64, "", kKafkaWorker, Bind<&SaslConfig::service_name>(),

@@ -3,6 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include "kafka_worker/secret_command.h"
+
 namespace dory::kafka {
 namespace {
 
@@ -16,6 +18,11 @@ Result<Secret> OauthBearer::Next(ByteSpan challenge) {
   if (!challenge.empty()) return Secret(AsBytes(kUnderstood));
   done_ = std::exchange(sent_, true);
   if (done_) return Secret();
+  if (!command_.empty()) {
+    Result<Secret> token = RunSecretCommand(command_);
+    if (!token.ok()) return token.status().Context("[sasl] token_command");
+    token_ = token.Take();
+  }
   std::vector<std::byte> message;
   message.reserve(kBeforeToken.size() + token_.bytes().size() + kBehindToken.size());
   for (const ByteSpan part : {AsBytes(kBeforeToken), token_.bytes(), AsBytes(kBehindToken)}) {

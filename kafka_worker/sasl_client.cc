@@ -160,6 +160,9 @@ const char* NameMechanism(SaslMechanism mechanism) { return kMechanisms[static_c
 
 Result<std::unique_ptr<SaslClient>> SaslClient::Make(const SaslConfig& config, const std::string& host) {
   if (config.mechanism == SaslMechanism::kOauthbearer) {
+    if (!config.token_command.empty()) {
+      return std::unique_ptr<SaslClient>(std::make_unique<OauthBearer>(config.token_command));
+    }
     Result<Secret> token = ReadSecretOption("token_file", config.token_file);
     if (!token.ok()) return token.status();
     return std::unique_ptr<SaslClient>(std::make_unique<OauthBearer>(token.Take()));

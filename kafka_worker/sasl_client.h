@@ -1,7 +1,7 @@
 // Our side of a SASL conversation: tokens for a broker, one after the other.
 //
 // PLAIN, SCRAM and GSSAPI come from Cyrus SASL, the only place that names it; OAUTHBEARER is a few bytes
-// around a token from a file. Secrets are read from their files when a client is made, and wiped with it.
+// around a token from a file or a command. Secrets are read from their files when a client is made, and wiped with it.
 // Errors: what the library or the file says, never a secret.
 
 #pragma once

@@ -46,6 +46,15 @@ void Secret::Clear() {
   size_ = 0;
 }
 
+Result<Secret> TakeFirstLine(ByteSpan read) {
+  const auto end = std::find_if(read.begin(), read.end(),
+                                [](std::byte b) { return b == std::byte{'\n'} || b == std::byte{'\r'}; });
+  const ByteSpan line(read.begin(), end);
+  if (line.empty()) return Status::Error("its first line is empty");
+  if (line.size() > kMaxSecretBytes) return Status::Error("more than 16K");
+  return Secret(line);
+}
+
 Result<Secret> ReadSecretFile(const std::string& file) {
   FileDescriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd.valid()) return Status::Errno("cannot be opened");
@@ -57,13 +66,8 @@ Result<Secret> ReadSecretFile(const std::string& file) {
     if (got > 0) size += static_cast<size_t>(got);
   }
   const int error = errno;
-  const auto end = std::find_if(buffer.begin(), buffer.begin() + size,
-                                [](std::byte b) { return b == std::byte{'\n'} || b == std::byte{'\r'}; });
-  const ByteSpan line(buffer.begin(), end);
-  Result<Secret> secret = got < 0             ? Result<Secret>(Status::Errno("cannot be read", error))
-                          : line.empty()      ? Result<Secret>(Status::Error("its first line is empty"))
-                          : line.size() > kMaxSecretBytes ? Result<Secret>(Status::Error("more than 16K"))
-                                                          : Result<Secret>(Secret(line));
+  Result<Secret> secret =
+      got < 0 ? Result<Secret>(Status::Errno("cannot be read", error)) : TakeFirstLine({buffer.data(), size});
   Wipe({buffer.data(), size});
   return secret;
 }

@@ -39,7 +39,10 @@ class Secret {
   size_t size_ = 0;
 };
 
-// The file's first line, without its end. The error does not name the file.
+// The first line of what was read, without its end.
+Result<Secret> TakeFirstLine(ByteSpan read);
+
+// The file's first line. The error does not name the file.
 Result<Secret> ReadSecretFile(const std::string& file);
 
 }  // namespace dory::kafka

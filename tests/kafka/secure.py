@@ -290,6 +290,20 @@ def oauth_bearer(broker, scale):
         return "%s; %s" % (said, text)
 
 
+def oauth_bearer_command(broker, scale):
+    """A token that a command prints; until it does, that is said."""
+    path = broker.secret("token", token(3600)) + ".later"
+    options = sasl_options("OAUTHBEARER", token_command="cat %s" % path)
+    with running(broker, "SASL", "SASL_PLAINTEXT", options) as dory:
+        said = wait_warning(dory, broker.address("SASL"), "[sasl] token_command",
+                            "has ended with status 1")
+        fresh = token(3600)
+        write(path, fresh + "\n")
+        text = deliver(broker, dory, scale)
+        expect_no_secret(dory, fresh)
+        return "%s; %s" % (said, text)
+
+
 def wrong_password(broker, scale):
     """It is said, nothing is lost; the right one in the file is enough, without a restart."""
     said = []
@@ -421,8 +435,8 @@ def read_memory(pid):
 
 
 TESTS = [tls, tls_wrong, tls_chain_alone, mutual_tls, rotation, plain, scram_256, scram_512, gssapi,
-         gssapi_silent_server, oauth_bearer, wrong_password, wrong_mechanism, session_end, ipv6,
-         own_name, names]
+         gssapi_silent_server, oauth_bearer, oauth_bearer_command, wrong_password, wrong_mechanism,
+         session_end, ipv6, own_name, names]
 
 
 @contextlib.contextmanager

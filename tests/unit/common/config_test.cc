@@ -102,7 +102,7 @@ TEST(ConfigTest, EveryOptionIsRead) {
       "topic_autocreate=yes\nmax_request_bytes=1M\nin_flight_bytes=2M\n"
       "security_protocol=SASL_SSL\n"
       "[tls]\nca_file=/ca\ncertificate_file=/c\nkey_file=/k\nkey_password_file=/p\nverify=chain\n"
-      "[sasl]\nmechanism=SCRAM-SHA-512\nusername=n\npassword_file=/w\ntoken_file=\nkeytab_file=\n"
+      "[sasl]\nmechanism=SCRAM-SHA-512\nusername=n\npassword_file=/w\ntoken_file=\ntoken_command=\nkeytab_file=\n"
       "service_name=s\n"
       "[topic:*]\nbatching=off\nbatch_time=1ms\nbatch_bytes=1K\nbatch_messages=9\n"
       "compression=zstd\ncompression_level=22\ncompression_min_size=0\ncompression_min_ratio=99%\n"
@@ -123,7 +123,7 @@ TEST(ConfigTest, EveryOptionIsRead) {
   EXPECT_EQ(config.kafka, (KafkaConfig{{{"a", 1}, {"b", 2}}, "c", 1000, 3'600'000, true, 1 << 20, 2 << 20,
                                        SecurityProtocol::kSaslSsl,
                                        {"/ca", "/c", "/k", "/p", TlsVerify::kChain},
-                                       {SaslMechanism::kScramSha512, "n", "/w", "", "", "s"}}));
+                                       {SaslMechanism::kScramSha512, "n", "/w", "", "", "", "s"}}));
   EXPECT_EQ(config.topic_defaults, (TopicConfig{Batching::kOff, 1, 1024, 9,
                                                 Compression::kZstd, 22, 0, 99,
                                                 TimestampSource::kReceive, EmptyValue::kEmpty, 0,
