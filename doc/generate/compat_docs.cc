@@ -1,7 +1,9 @@
-// Writes what the table of versions says as a document: doc/kafka_compat.md. `make docs` rewrites it,
-// `make docs-check` fails where it is stale.
+// Writes what the table of versions says, and what the tests have seen on real brokers, as a document:
+// doc/kafka_compat.md. `make docs` rewrites it, `make docs-check` fails where it is stale.
 
 #include <cstdio>
+#include <fstream>
+#include <sstream>
 #include <string>
 
 #include "kafka_worker/protocol/versions.h"
@@ -60,6 +62,13 @@ Of each request the newest version that both know is used.
 |---|---|---|---|
 )";
 
+constexpr const char* kNegotiatedHead = R"(
+## What was seen
+
+`make check-kafka` finds these versions spoken with one broker of each. `-`: it offers none that Dory speaks.
+
+| Kafka | message format |)";
+
 void PrintCompat() {
   std::fputs(kHead, stdout);
   for (const ApiSpec& spec : kApis) {
@@ -69,7 +78,42 @@ void PrintCompat() {
   }
 }
 
+// A line of the file: version, message format, then Api=version of each that both know.
+void PrintBroker(const std::string& line) {
+  std::istringstream words(line);
+  std::string version, format;
+  words >> version >> format;
+  std::string apis = " " + line + " ";
+  std::printf("| %s | %s |", version.c_str(), format.c_str());
+  for (const ApiSpec& spec : kApis) {
+    const std::string name = " " + std::string(spec.name) + "=";
+    const size_t at = apis.find(name);
+    const size_t begin = at + name.size();
+    std::printf(" %s |", at == std::string::npos ? "-" : apis.substr(begin, apis.find(' ', begin) - begin).c_str());
+  }
+  std::printf("\n");
+}
+
+void PrintNegotiated(std::istream& file) {
+  std::fputs(kNegotiatedHead, stdout);
+  for (const ApiSpec& spec : kApis) std::printf(" %s |", std::string(spec.name).c_str());
+  std::fputs("\n|---|---|", stdout);
+  for (size_t i = 0; i < std::size(kApis); ++i) std::fputs("---|", stdout);
+  std::fputs("\n", stdout);
+  for (std::string line; std::getline(file, line);) {
+    if (!line.empty() && line[0] != '#') PrintBroker(line);
+  }
+}
+
 }  // namespace
 }  // namespace dory
 
-int main() { dory::PrintCompat(); }
+int main(int argc, char** argv) {
+  std::ifstream negotiated(argc > 1 ? argv[1] : "");
+  if (!negotiated) {
+    std::fprintf(stderr, "usage: compat_docs tests/kafka/negotiated.txt\n");
+    return 2;
+  }
+  dory::PrintCompat();
+  dory::PrintNegotiated(negotiated);
+}

@@ -33,6 +33,7 @@ from support.harness import SUPPORT, Dory, Senders, check, wait_until  # noqa: E
 
 VERSIONS = ["0.8.2.2", "0.9.0.1", "0.10.2.2", "0.11.0.3", "1.1.1", "2.8.2", "3.9.1", "4.3.0"]
 HOUR_MS = 3_600_000
+NEGOTIATED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "negotiated.txt")
 # The kernel holds a datagram in one piece, of 4 MiB and some KiB at most.
 LARGE = 4_100_000
 TOO_LARGE_TO_SEND = 5 << 20
@@ -232,7 +233,17 @@ def what_is_negotiated(cluster, scale):
         check(("InitProducerId" in broker["versions"]) == has_id, "spoken: %s" % broker)
         warned = [w for w in status["warnings"] if "at least once" in w["text"]]
         check(bool(warned) != has_id, "warnings: %s" % status["warnings"])
-        return "format %d, %s" % (broker["message_format"], broker["versions"])
+        return expect_negotiated(cluster.state["version"], broker)
+
+
+def expect_negotiated(version, broker):
+    """It is what the file says, of which doc/kafka_compat.md is made."""
+    with open(NEGOTIATED, encoding="ascii") as file:
+        said = [line.strip() for line in file if line.startswith(version + " ")]
+    spoken = "%s %d " % (version, broker["message_format"]) + " ".join(
+        "%s=%d" % pair for pair in sorted(broker["versions"].items()))
+    check([spoken] == said, "spoken is, but %s does not say: %s" % (NEGOTIATED, spoken))
+    return spoken
 
 
 TESTS = [what_is_negotiated, what_messages_hold, what_version_1_holds, main_job, deaths,
