@@ -138,11 +138,11 @@ class Recorder final : public World {
       if (record.verdict != shm::RingRecord::Verdict::kMessage) return "a record of the ring does not hold";
       first_ordinal = std::min<uint64_t>(first_ordinal, record.ordinal);
       ++counts[record.message.header.topic_row];
-      if (!values.emplace(AsText(record.message.value)).second) return "a message is in the ring twice";
+      if (!values.emplace(IdentityOf(record.message)).second) return "a message is in the ring twice";
     }
     for (size_t i = 0; i < shared().kept_count && shared().kept[i].ordinal < first_ordinal; ++i) {
       ++counts[shared().kept[i].row];
-      if (!values.emplace(shared().kept[i].value).second) return "a message was appended twice";
+      if (!values.emplace(shared().kept[i].identity).second) return "a message was appended twice";
     }
     for (const auto& [row, count] : counts) {
       if (books.topics.at(row).appended != count) return "books: appended";

@@ -49,12 +49,12 @@ class Judge {
       const Kept& kept = world_.shared().kept[i];
       int socket = 0;
       int number = 0;
-      if (std::sscanf(kept.value, "%d:%d:", &socket, &number) != 2) return "a value that nobody sent";
+      if (std::sscanf(kept.identity, "%d:%d:", &socket, &number) != 2) return "a value that nobody sent";
       if (kept.ordinal != i) return "ordinals";
       const auto [at, fresh] = last.emplace(socket, number);
-      if (!fresh && number <= at->second) return "order, or doubled: " + std::string(kept.value);
+      if (!fresh && number <= at->second) return "order, or doubled: " + std::string(kept.identity);
       at->second = number;
-      ++kept_[kept.value];
+      ++kept_[kept.identity];
       ++kept_of_topic_[books_.topics.at(kept.row).name];
     }
     return "";
@@ -63,13 +63,13 @@ class Judge {
   std::string JudgeFates() {
     for (const std::vector<Sent>& messages : world_.sent()) {
       for (const Sent& message : messages) {
-        const uint64_t kept = kept_.contains(message.value) ? kept_[message.value] : 0;
+        const uint64_t kept = kept_.contains(message.identity) ? kept_[message.identity] : 0;
         if (message.fate) {
           ++rejected_[*message.fate];
         } else if (kept == 0 && (message.may_be_rejected || world_.scenario().reject_when_full)) {
           ++missing_;
         } else if (kept != 1) {
-          return (kept == 0 ? "lost: " : "doubled: ") + message.value.substr(0, 10);
+          return (kept == 0 ? "lost: " : "doubled: ") + message.identity.substr(0, 10);
         }
       }
     }

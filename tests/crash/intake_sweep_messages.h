@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "shm/layout.h"
+#include "shm/record.h"
 #include "tests/unit/intake_worker/client_message.h"
 
 namespace dory::intake {
@@ -18,14 +19,23 @@ inline constexpr uint32_t kSweepSlotSize = 256;
 struct Sent {
   std::string bytes;
   std::string topic;
-  std::string value;               // of a good one: says who it is
+  std::string identity;            // of a good one: its value, and its headers as the ring has them
   std::optional<Reject> fate;      // nothing: it is kept
   bool may_be_rejected = false;    // no room, or no topic row: it depends
 };
 
+// "socket:number:padding", of the even ones in version 1 with the number in a header, too.
 inline Sent Good(size_t socket, int number, const std::string& topic, size_t padding = 0) {
-  const std::string value = std::to_string(socket) + ":" + std::to_string(number) + ":" + std::string(padding, 'v');
-  return {ClientMessage{.topic = topic, .value = value}.Bytes(), topic, value, {}};
+  const std::string digits = std::to_string(number);
+  const std::string value = std::to_string(socket) + ":" + digits + ":" + std::string(padding, 'v');
+  if (number % 2 == 1) return {ClientMessage{.topic = topic, .value = value}.Bytes(), topic, value, {}};
+  const std::string header = "\2n" + std::string(1, static_cast<char>(2 * digits.size())) + digits;
+  const ClientMessage message{.api_version = 1, .topic = topic, .value = value, .headers = {{"n", digits}}};
+  return {message.Bytes(), topic, value + header, {}};
+}
+
+inline std::string IdentityOf(const shm::MessageView& message) {
+  return std::string(AsText(message.value)).append(AsText(message.headers));
 }
 
 inline Sent Bad(const ClientMessage& message, Reject fate) { return {message.Bytes(), "", "", fate}; }

@@ -56,7 +56,7 @@ struct Scenario {
 struct Kept {
   uint32_t row;
   uint32_t ordinal;
-  char value[200];
+  char identity[200];
 };
 
 struct Shared {
@@ -275,9 +275,8 @@ class World {
     Kept& kept = shared_->kept.at(shared_->kept_count);
     kept.row = record.message.header.topic_row;
     kept.ordinal = record.ordinal;
-    const std::string_view value = AsText(record.message.value);
-    std::memcpy(kept.value, value.data(), value.size());
-    kept.value[value.size()] = '\0';
+    const std::string identity = IdentityOf(record.message);
+    std::memcpy(kept.identity, identity.c_str(), identity.size() + 1);
     ++shared_->kept_count;
   }
 
