@@ -10,13 +10,14 @@
 
 namespace dory::kafka {
 
-Connector::Connector(EventLoop& loop, HostPort address, TlsContext* tls, EndCallback on_end)
+Connector::Connector(EventLoop& loop, HostPort address, TlsContext* tls, EndCallback on_end,
+                     NameLookup::Function look_up)
     : loop_(loop),
       address_(address),
       tls_(tls),
       on_end_(std::move(on_end)),
       lookup_(loop, std::move(address),
-              [this](Result<SocketAddresses> found) { OnAddresses(std::move(found)); }),
+              [this](Result<SocketAddresses> found) { OnAddresses(std::move(found)); }, std::move(look_up)),
       deadline_(loop, [this] { OnDeadline(); }) {}
 
 void Connector::Start() {

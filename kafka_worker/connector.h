@@ -25,8 +25,9 @@ class Connector {
  public:
   using EndCallback = std::function<void(Result<std::unique_ptr<Transport>>)>;
 
-  // `tls`: null where there is none.
-  Connector(EventLoop& loop, HostPort address, TlsContext* tls, EndCallback on_end);
+  // `tls`: null where there is none. `look_up` is what finds a name's addresses.
+  Connector(EventLoop& loop, HostPort address, TlsContext* tls, EndCallback on_end,
+            NameLookup::Function look_up = &NameLookup::AskSystem);
 
   // May end before it returns.
   void Start();
