@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
+#include <vector>
+
 namespace dory::kafka {
 namespace {
 
@@ -21,6 +25,31 @@ TEST(BackoffTest, DoublesUpToTheLongest) {
 TEST(BackoffTest, SpreadsThoseWhoFailedTogether) {
   EXPECT_NE(ChooseDelayMs({50, 1000}, 5, 0), ChooseDelayMs({50, 1000}, 5, 100));
   EXPECT_EQ(ChooseDelayMs({50, 1000}, 0, 0), ChooseDelayMs({50, 1000}, 1, 0));
+}
+
+// 200 Dorys lose a broker at one moment, and try again until it is back: of those that come within any one
+// second there are few.
+size_t CountMostInASecond(int64_t away_ms) {
+  std::vector<int64_t> back;
+  for (uint32_t seed = 1; seed <= 200; ++seed) {
+    std::minstd_rand random(seed * 7919);
+    int64_t at_ms = 0;
+    for (uint32_t failures = 1; at_ms < away_ms; ++failures) at_ms += ChooseDelayMs(kConnectionBackoff, failures, random());
+    back.push_back(at_ms);
+  }
+  std::sort(back.begin(), back.end());
+  size_t most = 0;
+  for (auto first = back.begin(), last = first; last != back.end(); ++last) {
+    while (*last - *first >= 1000) ++first;
+    most = std::max(most, static_cast<size_t>(last - first) + 1);
+  }
+  EXPECT_LE(back.back(), away_ms + 8750);
+  return most;
+}
+
+TEST(BackoffTest, AFleetDoesNotReturnInOneSecond) {
+  for (const int64_t away_s : {5, 7, 10, 15, 20, 30, 60, 300, 3600}) EXPECT_LE(CountMostInASecond(away_s * 1000), 70u) << away_s;
+  for (const int64_t away_s : {2, 3}) EXPECT_LE(CountMostInASecond(away_s * 1000), 140u) << away_s;
 }
 
 TEST(BackoffTest, AnyRandomNumberWill) {
