@@ -51,7 +51,7 @@ BrokerConnection::~BrokerConnection() {
 }
 
 void BrokerConnection::Connect(int64_t now_ms) {
-  if (state_ != State::kDown || now_ms < not_before_ms_) return;
+  if (state_ != State::kDown || in_backoff(now_ms)) return;
   ForgetLargeAnswer();  // not while it went down: who reads the answer may be the one who closed it
   state_ = State::kConnecting;
   closed_by_peer_ = false;
@@ -121,6 +121,7 @@ void BrokerConnection::OnApiVersions(int16_t version, const Answer& answer) {
     return;
   }
   memory_.NoteAnswered(address_);
+  NoteThrottle(Api::kApiVersions, version, response.value().throttle_time_ms);
   if (response.value().error_code != protocol::error::kUnsupportedVersion) {
     Adopt(response.Take());
   } else if (version > 0) {
@@ -295,9 +296,11 @@ bool BrokerConnection::TakeAnswers() {
     if (!TakeAnswer({input_.data() + at + kFrameSizeBytes, static_cast<size_t>(size)})) return false;
     at += whole;
   }
-  std::copy(input_.begin() + static_cast<ptrdiff_t>(at), input_.begin() + static_cast<ptrdiff_t>(input_used_),
-            input_.begin());
-  input_used_ -= at;
+  if (at > 0) {  // what has come of a large answer stays where it is
+    std::copy(input_.begin() + static_cast<ptrdiff_t>(at), input_.begin() + static_cast<ptrdiff_t>(input_used_),
+              input_.begin());
+    input_used_ -= at;
+  }
   if (input_used_ < kReadSize) ForgetLargeAnswer();
   return true;
 }
@@ -316,7 +319,7 @@ bool BrokerConnection::TakeAnswer(ByteSpan frame) {
     return false;
   }
   Pending answered = std::move(exchanges_.front());
-  const int64_t took_ms = MonotonicMs() - front_since_ms_;
+  const int64_t took_ms = std::max<int64_t>(0, MonotonicMs() - front_since_ms_);
   exchanges_.pop_front();
   BeginFront();
   answered.on_answer({Answer::End::kAnswered,
@@ -324,13 +327,14 @@ bool BrokerConnection::TakeAnswer(ByteSpan frame) {
   return transport_ != nullptr;
 }
 
-// The oldest exchange is the one that the broker serves now.
+// The oldest exchange is the one that the broker serves now, or when it listens again.
 void BrokerConnection::BeginFront() {
-  front_since_ms_ = MonotonicMs();
+  const int64_t now = MonotonicMs();
+  front_since_ms_ = std::max(now, muted_until_ms_);
   if (exchanges_.empty()) {
     deadline_.Stop();
   } else {
-    deadline_.StartOnce(exchanges_.front().deadline_ms);
+    deadline_.StartOnce(front_since_ms_ - now + exchanges_.front().deadline_ms + late_ms_);
   }
 }
 
@@ -338,9 +342,22 @@ void BrokerConnection::OnDeadline() {
   GoDown(Status::Error("no answer in time"), Answer::End::kDeadline);
 }
 
+void BrokerConnection::NoteThrottle(Api api, int16_t version, int32_t ms) {
+  const bool spared = protocol::IsSparedAfterAnswer(api, version);
+  if (spared && ms <= 0) return;
+  if (spared) muted_until_ms_ = MonotonicMs() + ms;
+  if (!spared) late_ms_ = std::max(ms, 0);
+  BeginFront();
+  if (!spared) return;
+  Hold(ms);
+  if (on_throttle) on_throttle(ms);
+}
+
 void BrokerConnection::Hold(int64_t ms) {
+  const int64_t now = MonotonicMs();
   held_ = true;
-  hold_.StartOnce(ms);
+  held_until_ms_ = std::max(held_until_ms_, now + ms);
+  hold_.StartOnce(held_until_ms_ - now);
 }
 
 void BrokerConnection::OnHoldEnd() {
@@ -357,10 +374,9 @@ void BrokerConnection::GoDown(const Status& why, Answer::End front) {
   transport_.reset();
   connector_.Cancel();
   deadline_.Stop();
-  hold_.Stop();
   session_end_.Stop();
   if (authenticator_ != nullptr) authenticator_->Cancel();
-  held_ = false;
+  muted_until_ms_ = 0;
   // Brokers close such a connection after a while.
   const bool was_idle = up() && exchanges_.empty() && !authenticating_;
   authenticating_ = false;
@@ -376,7 +392,7 @@ void BrokerConnection::GoDown(const Status& why, Answer::End front) {
   not_before_ms_ = MonotonicMs() + ChooseDelayMs(kConnectionBackoff, std::max(1u, failures_), random_());
   std::deque<Pending> cut;
   cut.swap(exchanges_);
-  Answer answer{front, why, MonotonicMs() - front_since_ms_};
+  Answer answer{front, why, std::max<int64_t>(0, MonotonicMs() - front_since_ms_)};
   for (Pending& exchange : cut) {
     exchange.frame.Release();
     exchange.on_answer(answer);

@@ -12,6 +12,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -63,8 +64,11 @@ class BrokerConnection : private SaslLine {
   State state() const { return state_; }
   bool up() const { return state_ == State::kUp; }
   bool HasRoom() const { return up() && exchanges_.size() < most_exchanges_ && !held_ && !authenticating_; }
-  bool in_backoff(int64_t now_ms) const { return state_ == State::kDown && now_ms < not_before_ms_; }
-  int64_t not_before_ms() const { return not_before_ms_; }
+  // The broker is to be spared for a while.
+  bool held() const { return held_; }
+  int64_t held_until_ms() const { return held_until_ms_; }
+  bool in_backoff(int64_t now_ms) const { return state_ == State::kDown && now_ms < not_before_ms(); }
+  int64_t not_before_ms() const { return std::max(not_before_ms_, held_until_ms_); }
   // In a row; each makes the back-off longer. That a connection was closed while idle is none.
   uint32_t failures() const { return failures_; }
 
@@ -101,7 +105,11 @@ class BrokerConnection : private SaslLine {
   // Asks for its versions again, behind what is on its way. REQUIRES: up().
   void Renegotiate();
 
-  // No room for that long: the broker asked to be spared.
+  // Each answer's throttle time, in the version of its request, 0 where there is none: the broker is spared
+  // for as long, and has so much more time for what is on its way.
+  void NoteThrottle(protocol::Api api, int16_t version, int32_t ms);
+
+  // No room, and no new connection, for that long: the broker asked to be spared.
   void Hold(int64_t ms);
 
   // Ends it; the exchanges under way are told `why`.
@@ -112,6 +120,8 @@ class BrokerConnection : private SaslLine {
   std::function<void(const Status& why)> on_down;
   // Called when there is room for another exchange again.
   std::function<void()> on_room;
+  // Called when the broker asked to be spared; this connection is held already.
+  std::function<void(int64_t ms)> on_throttle;
 
  private:
   struct Pending {
@@ -164,6 +174,9 @@ class BrokerConnection : private SaslLine {
   Timer hold_;
   Timer session_end_;
   bool held_ = false;
+  int64_t held_until_ms_ = 0;
+  int64_t muted_until_ms_ = 0;  // the broker looks at no request before
+  int64_t late_ms_ = 0;         // how late its answers come while it throttles us, if it is that old
   Negotiation negotiation_ = Negotiation::kAsk;
   bool answered_probe_ = false;
   bool closed_by_peer_ = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "common/control.pb.h"
 #include "common/clock.h"
@@ -67,7 +68,22 @@ std::unique_ptr<BrokerConnection> Cluster::MakeConnection(const HostPort& addres
     callbacks_.on_broker_ready();
   };
   connection->on_room = [this] { callbacks_.on_broker_ready(); };
+  connection->on_throttle = [this, raw = connection.get()](int64_t ms) { SpareBroker(raw, ms); };
   return connection;
+}
+
+// The quota is the client id's, not the connection's.
+void Cluster::SpareBroker(const BrokerConnection* throttled, int64_t ms) {
+  for (auto& [id, known] : brokers_) {
+    if (known.connection.get() == throttled && known.suspects != nullptr) known.suspects->Hold(ms);
+    if (known.suspects.get() == throttled && known.connection != nullptr) known.connection->Hold(ms);
+  }
+}
+
+bool Cluster::IsAnySpared() const {
+  return std::any_of(brokers_.begin(), brokers_.end(), [](const auto& entry) {
+    return entry.second.connection != nullptr && entry.second.connection->held();
+  });
 }
 
 BrokerConnection* Cluster::Broker(int32_t id) {
@@ -85,6 +101,9 @@ BrokerConnection* Cluster::SuspectBroker(int32_t id) {
   Known& known = found->second;
   if (known.suspects == nullptr) {
     known.suspects = MakeConnection(known.address, fmt::format("broker {}, for suspect partitions,", id), 1);
+    if (known.connection != nullptr && known.connection->held()) {
+      known.suspects->Hold(known.connection->held_until_ms() - MonotonicMs());
+    }
   }
   known.suspects_asked_ms = MonotonicMs();
   known.suspects->Connect(known.suspects_asked_ms);
@@ -141,6 +160,7 @@ void Cluster::ReconnectOrBootstrap() {
   for (auto& [id, known] : brokers_) {
     if (known.listed) Broker(id);
   }
+  if (IsAnySpared()) return;  // the list may lead to just that one
   if (bootstrap_ != nullptr && bootstrap_->state() != BrokerConnection::State::kDown) return;
   if (bootstrap_ != nullptr && bootstrap_->in_backoff(now)) return;
   const uint32_t failures = bootstrap_ == nullptr ? 0 : bootstrap_->failures();
@@ -188,24 +208,34 @@ void Cluster::RequestMetadata(BrokerConnection& connection) {
   metadata_under_way_ = true;
   metadata_due_ms_ = INT64_MAX;  // a wish that comes while this is under way is a new one
   connection.Exchange(Api::kMetadata, Frame::Of(protocol::EncodeMetadataRequest(header, request)),
-                      [this, version = header.version](const Answer& answer) { OnMetadata(version, answer); });
+                      [this, &connection, version = header.version](const Answer& answer) {
+                        OnMetadata(connection, version, answer);
+                      });
 }
 
-void Cluster::OnMetadata(int16_t version, const Answer& answer) {
+// Nothing that could be used.
+void Cluster::OnNoMetadata(const Status& why) {
+  metadata_due_ms_ = MonotonicMs();
+  metadata_not_before_ms_ = metadata_due_ms_ + ChooseDelayMs(kMetadataBackoff, ++metadata_failures_, random_());
+  if (std::has_single_bit(metadata_failures_)) LogWarning("metadata: {}", why.message());
+  tick_.StartOnce(kTickMs);
+}
+
+void Cluster::OnMetadata(BrokerConnection& connection, int16_t version, const Answer& answer) {
   metadata_under_way_ = false;
   const int64_t now = MonotonicMs();
-  Result<protocol::MetadataResponse> metadata =
+  const Result<protocol::MetadataResponse> metadata =
       answer.body.ok() ? protocol::DecodeMetadataResponse(version, answer.body.value()) : answer.body.status();
-  const bool usable = metadata.ok() && !metadata.value().brokers.empty();
-  metadata_not_before_ms_ = now + ChooseDelayMs(kMetadataBackoff, usable ? 1 : ++metadata_failures_, random_());
-  if (!usable) {
-    if (std::has_single_bit(metadata_failures_)) {  // Kafka 0.8 lists none until the first topic exists
-      LogWarning("metadata: {}", metadata.ok() ? "the broker lists no brokers" : metadata.status().message());
-    }
-    metadata_due_ms_ = now;
-    tick_.StartOnce(kTickMs);
-    return;
+  if (!metadata.ok()) return OnNoMetadata(metadata.status());
+  connection.NoteThrottle(Api::kMetadata, version, metadata.value().throttle_time_ms);
+  if (const int16_t code = metadata.value().error_code; code != protocol::error::kNone) {
+    if (code == protocol::error::kRebootstrapRequired) ForgetBrokers();
+    return OnNoMetadata(Status::Error(std::string(protocol::FindErrorCode(code).name)));
   }
+  if (metadata.value().brokers.empty()) {  // Kafka 0.8 lists none until the first topic exists
+    return OnNoMetadata(Status::Error("the broker lists no brokers"));
+  }
+  metadata_not_before_ms_ = now + ChooseDelayMs(kMetadataBackoff, 1, random_());
   metadata_known_ = true;
   metadata_due_ms_ = std::min(metadata_due_ms_, now + config_.metadata_refresh_ms);
   AdoptBrokers(metadata.value());
@@ -225,15 +255,30 @@ void Cluster::AdoptBrokers(const protocol::MetadataResponse& metadata) {
   for (const protocol::MetadataBroker& broker : metadata.brokers) {
     Known& known = brokers_[broker.id];
     const HostPort address{broker.host, static_cast<uint16_t>(broker.port)};
-    known.listed = true;
-    if (!(known.address == address)) {
-      for (auto* connection : {&known.connection, &known.suspects}) {
-        if (*connection != nullptr) Retire(std::move(*connection), "the broker has a new address");
-      }
-    }
-    known.address = address;
+    SetAddress(known, address);
   }
   if (bootstrap_ != nullptr) Retire(std::move(bootstrap_), "metadata has come");
+}
+
+void Cluster::SetAddress(Known& known, const HostPort& address) {
+  known.listed = true;
+  if (known.address == address) return;
+  for (auto* connection : {&known.connection, &known.suspects}) {
+    if (*connection != nullptr) Retire(std::move(*connection), "the broker has a new address");
+  }
+  known.address = address;
+}
+
+void Cluster::LearnBroker(int32_t id, const HostPort& address) { SetAddress(brokers_[id], address); }
+
+// The cluster is somewhere else: what we know of it leads to the old place, all but the bootstrap list.
+void Cluster::ForgetBrokers() {
+  for (auto& [id, known] : std::exchange(brokers_, {})) {
+    for (auto* connection : {&known.connection, &known.suspects}) {
+      if (*connection != nullptr) Retire(std::move(*connection), "the bootstrap list is used again");
+    }
+  }
+  if (bootstrap_ != nullptr) Retire(std::move(bootstrap_), "the next one is tried");
 }
 
 // Its callback may be the one that runs: it is closed now, and destroyed by the next tick.
@@ -260,14 +305,17 @@ void Cluster::RequestProducerId(BrokerConnection& connection) {
   producer_id_under_way_ = true;
   const protocol::RequestHeader header = connection.NextHeader(Api::kInitProducerId);
   connection.Exchange(Api::kInitProducerId, Frame::Of(protocol::EncodeInitProducerIdRequest(header, {})),
-                      [this, used = header.version](const Answer& answer) { OnProducerId(used, answer); });
+                      [this, &connection, used = header.version](const Answer& answer) {
+                        OnProducerId(connection, used, answer);
+                      });
 }
 
-void Cluster::OnProducerId(int16_t version, const Answer& answer) {
+void Cluster::OnProducerId(BrokerConnection& connection, int16_t version, const Answer& answer) {
   producer_id_under_way_ = false;
   const Result<ByteSpan>& body = answer.body;
   const auto response = body.ok() ? protocol::DecodeInitProducerIdResponse(version, body.value())
                                   : Result<protocol::InitProducerIdResponse>(body.status());
+  if (response.ok()) connection.NoteThrottle(Api::kInitProducerId, version, response.value().throttle_time_ms);
   if (!response.ok() || response.value().error_code != protocol::error::kNone) {
     const std::string why = response.ok() ? std::string(protocol::FindErrorCode(response.value().error_code).name)
                                           : response.status().message();
@@ -326,6 +374,7 @@ void Cluster::FillStatus(control::WorkerStatus* status) const {
     broker->set_suspects(suspects);
     if (connection == nullptr) return;
     broker->set_state(connection->in_backoff(now) ? "backoff" : kStates[static_cast<size_t>(connection->state())]);
+    if (connection->up() && connection->held()) broker->set_state("throttled");
     broker->set_requests(connection->requests());
     if (connection->up()) FillVersions(*connection, broker);
     broker->set_in_flight(static_cast<uint32_t>(connection->in_flight()));

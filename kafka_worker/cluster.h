@@ -49,6 +49,10 @@ class Cluster {
   // asked for it for a while.
   BrokerConnection* SuspectBroker(int32_t id);
 
+  // A leader that an answer names, and where it is: as if by metadata.
+  void LearnBroker(int32_t id, const HostPort& address);
+  bool Knows(int32_t id) const { return brokers_.contains(id); }
+
   // How many windows this broker has acknowledged; and one more.
   uint64_t Acknowledged(int32_t id) const;
   void CountAcknowledged(int32_t id);
@@ -76,14 +80,19 @@ class Cluster {
   std::vector<BrokerConnection*> ListUp() const;
   BrokerConnection* FindUp(bool idempotent);
   void ReconnectOrBootstrap();
+  void SpareBroker(const BrokerConnection* throttled, int64_t ms);
+  bool IsAnySpared() const;
+  void SetAddress(Known& known, const HostPort& address);
+  void ForgetBrokers();
   void Retire(std::unique_ptr<BrokerConnection> connection, const char* why);
   void RetireIdleSuspects(int64_t now_ms);
   void Tick();
   void RequestMetadata(BrokerConnection& connection);
-  void OnMetadata(int16_t version, const Answer& answer);
+  void OnMetadata(BrokerConnection& connection, int16_t version, const Answer& answer);
+  void OnNoMetadata(const Status& why);
   void AdoptBrokers(const protocol::MetadataResponse& metadata);
   void RequestProducerId(BrokerConnection& connection);
-  void OnProducerId(int16_t version, const Answer& answer);
+  void OnProducerId(BrokerConnection& connection, int16_t version, const Answer& answer);
   void StoreProducerId(int64_t id, int16_t epoch);
   void FindStoredProducerId();
   bool IsStillSent(uint64_t producer_number) const;

@@ -165,10 +165,14 @@ void KafkaWorker::AdoptTopic(Topic& topic, const protocol::MetadataTopic& found,
   topics_.SetPartitionCount(topic, static_cast<size_t>(highest) + 1);
   topic.known = true;
   bool leaderless = false;
-  for (const protocol::MetadataPartition& partition : found.partitions) {
-    if (partition.partition < 0) continue;
-    topic.partitions[static_cast<size_t>(partition.partition)].leader = partition.leader;
-    leaderless |= partition.leader < 0;
+  for (const protocol::MetadataPartition& told : found.partitions) {
+    if (told.partition < 0) continue;
+    Partition& partition = topic.partitions[static_cast<size_t>(told.partition)];
+    leaderless |= told.leader < 0;
+    // A broker that is behind what another one said already.
+    if (told.leader_epoch >= 0 && told.leader_epoch < partition.leader_epoch) continue;
+    partition.leader = told.leader;
+    partition.leader_epoch = told.leader_epoch;
   }
   if (leaderless) cluster_.RefreshMetadata();
 }
@@ -181,7 +185,10 @@ void KafkaWorker::AdoptId(Topic& topic, const protocol::TopicId& id) {
   if (before == protocol::kNoTopicId || before == id) return;
   LogWarning("topic {}: deleted and created anew, its id was {} and is {}", topic.name,
              protocol::ShowTopicId(before), protocol::ShowTopicId(id));
-  for (Partition& partition : topic.partitions) partition.leader = -1;  // it may have fewer than it had
+  for (Partition& partition : topic.partitions) {  // it may have fewer than it had
+    partition.leader = -1;
+    partition.leader_epoch = -1;
+  }
 }
 
 // The deadline runs only while a broker answers so, never while none answers.

@@ -87,7 +87,10 @@ void Settler::OnAnswer(BrokerConnection& connection, const std::vector<SentBatch
   const Result<protocol::ProduceResponse> response =
       answer.body.ok() ? protocol::DecodeProduceResponse(version, answer.body.value()) : answer.body.status();
   if (response.ok()) {
-    OnResponse(connection, batches, response.value(), answer.took_ms);
+    const int32_t throttle_ms = response.value().throttle_time_ms;
+    connection.NoteThrottle(protocol::Api::kProduce, version, throttle_ms);
+    const bool came_late = !protocol::IsSparedAfterAnswer(protocol::Api::kProduce, version);
+    OnResponse(connection, batches, response.value(), answer.took_ms - (came_late ? throttle_ms : 0));
     return;
   }
   const Status why = response.status().Context("an answer that can't be parsed");
@@ -105,7 +108,6 @@ void Settler::OnNoAnswer(const SentBatch& sent, const Answer& answer) {
 
 void Settler::OnResponse(BrokerConnection& connection, const std::vector<SentBatch>& batches,
                          const protocol::ProduceResponse& response, int64_t took_ms) {
-  if (response.throttle_time_ms > 0) connection.Hold(response.throttle_time_ms);
   std::map<std::pair<uint32_t, int32_t>, const PartitionResult*> results;
   bool explained = false;
   std::map<protocol::TopicId, const Topic*> by_id;  // as it was sent: metadata may have brought another one
@@ -129,7 +131,7 @@ void Settler::OnResponse(BrokerConnection& connection, const std::vector<SentBat
       Retry(sent, true, "the answer says nothing of this partition");
     } else {
       NoteAttempt(sent, ClassifyAttempt(protocol::FindErrorCode(found->second->error_code), took_ms, explained));
-      Settle(connection, sent, *found->second);
+      Settle(connection, sent, *found->second, FollowHint(sent, *found->second, response));
     }
   }
 }
@@ -145,10 +147,28 @@ void Settler::NoteAttempt(const SentBatch& sent, Attempt attempt) {
   partition.any_not_before_ms = MonotonicMs() + ChooseRequestTimeoutMs(partition.suspicion, kProbeMs);
 }
 
-void Settler::Settle(BrokerConnection& connection, const SentBatch& sent, const PartitionResult& result) {
+// Whether a broker that does not lead the partition any more has named the one that does. Only a newer word
+// than the one we went by counts: two brokers that name each other are no news.
+bool Settler::FollowHint(const SentBatch& sent, const PartitionResult& result,
+                         const protocol::ProduceResponse& response) {
+  Partition& partition = PartitionOf(sent);
+  const bool moved = result.error_code == protocol::error::kNotLeaderOrFollower ||
+                     result.error_code == protocol::error::kFencedLeaderEpoch;
+  if (!moved || result.leader_id < 0 || result.leader_epoch <= partition.leader_epoch) return false;
+  for (const protocol::NodeEndpoint& node : response.node_endpoints) {
+    if (node.id != result.leader_id || node.port < 1 || node.port > UINT16_MAX) continue;
+    cluster_.LearnBroker(node.id, {node.host, static_cast<uint16_t>(node.port)});
+  }
+  if (!cluster_.Knows(result.leader_id)) return false;
+  partition.leader = result.leader_id;
+  partition.leader_epoch = result.leader_epoch;
+  return true;
+}
+
+void Settler::Settle(BrokerConnection& connection, const SentBatch& sent, const PartitionResult& result, bool hinted) {
   memory_.Mark(shm::Step::kC9, sent.batch);
   const ErrorCode& error = protocol::FindErrorCode(result.error_code);
-  if (error.refresh_metadata) cluster_.RefreshMetadata();
+  if (error.refresh_metadata && !hinted) cluster_.RefreshMetadata();
   if (error.action != Action::kAuthorization) PartitionOf(sent).trouble.unauthorized_since_ms = 0;
   switch (error.action) {
     case Action::kDelivered:
@@ -157,6 +177,7 @@ void Settler::Settle(BrokerConnection& connection, const SentBatch& sent, const 
     case Action::kRetry:
     case Action::kRetryBackoffOnly:
       Retry(sent, error.in_log == InLog::kUnknown, error.name);
+      if (hinted) GoAtOnce(sent);
       break;
     case Action::kServerError:
       OnServerError(sent, error);
@@ -175,7 +196,7 @@ void Settler::Settle(BrokerConnection& connection, const SentBatch& sent, const 
       break;
     case Action::kRenegotiate:
       Retry(sent, false, error.name);
-      connection.Renegotiate();
+      if (connection.up()) connection.Renegotiate();  // another batch's hint may have ended it
       break;
   }
 }
@@ -227,6 +248,12 @@ void Settler::Release(const SentBatch& sent) {
   }
   if (DORY_IS_MUTANT("a write beside the seam")) ++memory_.page->progress;
   shm::Store(memory_.page->progress, memory_.page->progress + 1);
+  topics_.MarkDirty(*sent.topic);
+}
+
+// A back-off is for a state that has to pass; this one has.
+void Settler::GoAtOnce(const SentBatch& sent) {
+  PartitionOf(sent).not_before_ms = 0;
   topics_.MarkDirty(*sent.topic);
 }
 

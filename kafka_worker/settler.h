@@ -46,11 +46,13 @@ class Settler {
   void OnResponse(BrokerConnection& connection, const std::vector<SentBatch>& batches,
                   const protocol::ProduceResponse& response, int64_t took_ms);
   void NoteAttempt(const SentBatch& sent, Attempt attempt);
-  void Settle(BrokerConnection& connection, const SentBatch& sent, const PartitionResult& result);
+  bool FollowHint(const SentBatch& sent, const PartitionResult& result, const protocol::ProduceResponse& response);
+  void Settle(BrokerConnection& connection, const SentBatch& sent, const PartitionResult& result, bool hinted);
   void SettleDelivered(const SentBatch& sent, int64_t base_offset);
   void SettleDiscarded(const SentBatch& sent, shm::Discard reason);
   void Release(const SentBatch& sent);
   void Retry(const SentBatch& sent, bool unknown_outcome, std::string_view why);
+  void GoAtOnce(const SentBatch& sent);
 
   // settler_refuse.cc
   void OnServerError(const SentBatch& sent, const protocol::ErrorCode& error);

@@ -44,6 +44,7 @@ struct Partition {
   };
 
   int32_t leader = -1;
+  int32_t leader_epoch = -1;     // of the newest word of it; -1: brokers do not say
   uint32_t row = shm::kNoIndex;  // in the segment's partition rows
   State state = State::kIdle;
   BatchId batch = shm::kNoIndex;

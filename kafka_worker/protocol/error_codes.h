@@ -33,7 +33,9 @@ inline constexpr int16_t kOutOfOrderSequenceNumber = 45;
 inline constexpr int16_t kDuplicateSequenceNumber = 46;
 inline constexpr int16_t kInvalidProducerEpoch = 47;
 inline constexpr int16_t kUnknownProducerId = 59;
+inline constexpr int16_t kFencedLeaderEpoch = 74;
 inline constexpr int16_t kUnsupportedCompressionType = 76;
+inline constexpr int16_t kRebootstrapRequired = 129;
 
 }  // namespace error
 

@@ -78,6 +78,22 @@ constexpr int8_t ChooseMessageFormat(int16_t produce_version) {
   return produce_version == 2 ? 1 : 0;
 }
 
+// Whether a broker that throttles us answers at once in this version, says for how long it is to be spared,
+// and does not look at the connection meanwhile (KIP-219). Before, its answer comes late, and says why.
+constexpr bool IsSparedAfterAnswer(Api api, int16_t version) {
+  switch (api) {
+    case Api::kProduce:
+    case Api::kMetadata:
+      return version >= 6;
+    case Api::kApiVersions:
+      return version >= 2;
+    case Api::kInitProducerId:
+      return version >= 1;
+    default:
+      return false;
+  }
+}
+
 // From here on Produce calls topics by their ids alone, which Metadata tells from version 10 on.
 inline constexpr int16_t kFirstProduceById = 13;
 

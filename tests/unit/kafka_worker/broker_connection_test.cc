@@ -236,6 +236,43 @@ TEST_F(BrokerConnectionTest, RoomIsSaidWhenItIsThereAgain) {
   EXPECT_TRUE(connection_->HasRoom());
 }
 
+// What a broker takes from us as a punishment is no fault of the connection. From Produce 6 on it answers, and
+// then looks at nothing for a while; before, its answers come late.
+TEST_F(BrokerConnectionTest, AThrottleTimeIsNoTimeOfARequest) {
+  for (const int16_t version : std::initializer_list<int16_t>{8, 3}) {
+    BringUp();
+    outcomes_.clear();
+    protocol::Bytes request;
+    Outcome& first = Ask(10, 60'000);
+    ASSERT_TRUE(RunUntil([&] { return ReadRequest(&request); }));
+    SendAnswer(IdOf(request), {});
+    Outcome& second = Ask(10, 30);
+    ASSERT_TRUE(RunUntil([&] { return first.called && ReadRequest(&request); }));
+    connection_->NoteThrottle(Api::kProduce, version, 200);
+    EXPECT_EQ(connection_->HasRoom(), version == 3);
+    const int64_t until = MonotonicMs() + 120;  // more than it may take of its own
+    ASSERT_TRUE(RunUntil([&] { return MonotonicMs() > until; }));
+    ASSERT_FALSE(second.called);
+    SendAnswer(IdOf(request), {});
+    ASSERT_TRUE(RunUntil([&] { return second.called && connection_->HasRoom(); }));
+    EXPECT_EQ(second.end, End::kAnswered);
+    connection_->Close(Status::Error("next"));
+    ASSERT_TRUE(RunUntil([this] { return !connection_->in_backoff(MonotonicMs()); }));
+    input_.clear();
+  }
+}
+
+// Nor does the end of the connection end it.
+TEST_F(BrokerConnectionTest, ABrokerIsSparedByTheNextConnection) {
+  BringUp();
+  connection_->NoteThrottle(Api::kProduce, 8, 10'000);
+  connection_->Close(Status::Error("cut"));
+  const int64_t later = MonotonicMs() + 9'000;
+  EXPECT_TRUE(connection_->in_backoff(later));
+  connection_->Connect(later);
+  EXPECT_EQ(connection_->state(), BrokerConnection::State::kDown);
+}
+
 // Kafka 0.8 and 0.9: they close at ApiVersions, and answer what they know.
 TEST_F(BrokerConnectionTest, ABrokerThatClosesAtApiVersionsAndLivesIsOld) {
   protocol::Bytes request;

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "common/bytes.h"
+#include "common/clock.h"
 #include "common/event_loop.h"
 #include "common/file_descriptor.h"
 #include "kafka_worker/protocol/versions.h"
@@ -37,22 +38,28 @@ struct Step {
   bool appends = false;         // before it answers
   bool cuts = false;            // the connection, instead of answering
   int32_t names_record = -1;    // as the one that is refused
-  int32_t leader = -1;          // that the answer names, with its address; from Produce 10 on
+  int32_t leader = -1;          // that the answer names, with its address; from Produce 10 on,
+  int32_t leader_epoch = 1;     // and its epoch; Metadata has 0
 };
 
 class FakeBroker {
  public:
   // Without `listens` it is down: connections are refused until Listen().
-  explicit FakeBroker(EventLoop& loop, bool listens = true) : loop_(loop) {
-    listener_.Reset(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
+  explicit FakeBroker(EventLoop& loop, bool listens = true, int family = AF_INET)
+      : loop_(loop), host_(family == AF_INET ? "127.0.0.1" : "::1") {
+    listener_.Reset(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    sockaddr_in6 address{};
+    socklen_t size = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
     auto* const plain = reinterpret_cast<sockaddr*>(&address);
+    plain->sa_family = static_cast<sa_family_t>(family);
+    if (family == AF_INET) {
+      reinterpret_cast<sockaddr_in*>(&address)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    } else {
+      address.sin6_addr = in6addr_loopback;
+    }
     if (::bind(listener_.get(), plain, size) != 0) std::abort();
     ::getsockname(listener_.get(), plain, &size);
-    port_ = ntohs(address.sin_port);
+    port_ = ntohs(address.sin6_port);  // where an IPv4 address has it, too
     if (listens) Listen();
   }
 
@@ -60,6 +67,13 @@ class FakeBroker {
     if (::listen(listener_.get(), 16) != 0) std::abort();
     accept_ = std::make_unique<IoWatcher>(loop_, listener_.get(), [this](int) { Accept(); });
     accept_->Watch(kReadable);
+  }
+
+  // As if it had died.
+  void Stop() {
+    accept_->Watch(0);
+    listener_.Reset();
+    for (const auto& client : std::map(clients_)) Cut(*client.first);
   }
 
   uint16_t port() const { return port_; }
@@ -82,8 +96,10 @@ class FakeBroker {
   std::map<std::string, protocol::TopicId> ids;     // of topics; told from Metadata 10 on
   int16_t init_producer_id_version = 1;             // the newest that is offered; -1: none
   bool knows_api_versions = true;                   // else it closes the connection, as Kafka 0.8 and 0.9 do
-  int32_t leader = 1;                               // of all partitions; this broker is 1,
-  uint16_t other_port = 0;                          // and at this port is broker 2, where there is one
+  int32_t leader = 1;                               // of all partitions; this broker is 1 (or 2),
+  int32_t broker_id = 1;
+  uint16_t other_port = 0;                          // and at this port is the other, where there is one
+  int32_t replicas = 0;                             // of each partition, as Metadata says
   uint16_t hinted_port = 0;                         // of any other broker that a Step names as the leader
   int64_t next_producer_id = 1000;
   bool holds = false;                               // serves no Produce until GoOn()
@@ -98,6 +114,7 @@ class FakeBroker {
   std::vector<int16_t> asked_versions;              // the versions in which ApiVersions came
   size_t api_versions_requests = 0;
   size_t connections = 0;
+  size_t early_requests = 0;  // before the end of a throttle time that it told
 
   std::vector<std::string> All() const {
     std::vector<std::string> all;
@@ -122,6 +139,7 @@ class FakeBroker {
     FileDescriptor fd;
     std::unique_ptr<IoWatcher> watcher;
     Bytes input;
+    Bytes output;  // what the socket did not take
     size_t number = 0;
   };
   struct Leader {
@@ -139,7 +157,10 @@ class FakeBroker {
     client->fd.Reset(fd);
     client->number = ++connections;
     Client* const raw = client.get();
-    client->watcher = std::make_unique<IoWatcher>(loop_, fd, [this, raw](int) { OnReadable(*raw); });
+    client->watcher = std::make_unique<IoWatcher>(loop_, fd, [this, raw](int directions) {
+      if ((directions & kWritable) != 0 && !Flush(*raw)) return Cut(*raw);
+      if ((directions & kReadable) != 0) OnReadable(*raw);
+    });
     client->watcher->Watch(kReadable);
     clients_[raw] = std::move(client);
   }
@@ -225,6 +246,7 @@ class FakeBroker {
     writer.Put<int32_t>(correlation_id);
     if (protocol::ChooseResponseHeaderVersion(api, version) == 1) writer.PutNoTags();
     bool answers = true;
+    early_requests += MonotonicMs() < spared_until_ms_;
     if (api == protocol::Api::kApiVersions) {
       answers = knows_api_versions;
       asked_versions.push_back(version);
@@ -236,7 +258,17 @@ class FakeBroker {
     if (api == protocol::Api::kProduce) answers = PutProduce(version, client.number, &reader, &writer);
     if (!answers) return false;
     StoreBigEndian(answer.data(), static_cast<int32_t>(answer.size() - 4));
-    return ::send(client.fd.get(), answer.data(), answer.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(answer.size());
+    client.output.insert(client.output.end(), answer.begin(), answer.end());
+    return Flush(client);
+  }
+
+  // False: the other end is gone.
+  bool Flush(Client& client) {
+    const ssize_t sent = ::send(client.fd.get(), client.output.data(), client.output.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN) return false;
+    client.output.erase(client.output.begin(), client.output.begin() + std::max<ssize_t>(sent, 0));
+    client.watcher->Watch(client.output.empty() ? kReadable : kReadable | kWritable);
+    return true;
   }
 
   // A version that it does not know is refused in the shape of version 0, with what it knows of this api.
@@ -266,14 +298,14 @@ class FakeBroker {
     asked_metadata.push_back(ReadMetadataRequest(version, reader));
     FakeMetadata metadata;
     metadata.error_code = metadata_error;
-    metadata.brokers.push_back({1, "127.0.0.1", port_});
-    if (other_port != 0) metadata.brokers.push_back({2, "127.0.0.1", other_port});
+    metadata.brokers.push_back({broker_id, host_, port_});
+    if (other_port != 0) metadata.brokers.push_back({3 - broker_id, "127.0.0.1", other_port});
     for (const std::string& name : asked_metadata.back().topics) {
       const auto found = topics.find(name);
-      const auto id = ids.find(name);
+      const auto named = ids.find(name);
       FakeTopic& topic = metadata.topics.emplace_back(FakeTopic{.name = name, .error_code = 3});
       if (found == topics.end()) continue;
-      topic = {name, 0, id == ids.end() ? protocol::kNoTopicId : id->second, found->second, leader};
+      topic = {name, 0, named == ids.end() ? protocol::kNoTopicId : named->second, found->second, leader, replicas};
     }
     PutFakeMetadata(version, metadata, writer);
   }
@@ -318,6 +350,7 @@ class FakeBroker {
         came.emplace_back(partition, seen[partition].size());
         seen[partition].push_back(*batch);
         seen[partition].back().version = version;
+        seen[partition].back().metadata_requests = metadata_requests;
         answers = PutVerdict(version, partition, writer) && answers;
       }
       reader->SkipTags();
@@ -329,6 +362,7 @@ class FakeBroker {
       batch.in_request = came.size();
       batch.timeout_ms = timeout_ms;
     }
+    if (throttle_ms > 0) spared_until_ms_ = MonotonicMs() + throttle_ms;
     if (version >= 1) writer->Put<int32_t>(std::exchange(throttle_ms, 0));
     PutEndpoints(writer);
     return answers;
@@ -371,7 +405,7 @@ class FakeBroker {
     Bytes field;
     protocol::Writer tag(&field, true);
     tag.Put<int32_t>(step.leader);
-    tag.Put<int32_t>(1);
+    tag.Put<int32_t>(step.leader_epoch);
     tag.PutNoTags();
     PutTag(field, writer);
   }
@@ -390,10 +424,10 @@ class FakeBroker {
     Bytes field;
     protocol::Writer tag(&field, true);
     tag.PutArrayCount(named.size());
-    for (const int32_t id : named) {
-      tag.Put<int32_t>(id);
+    for (const int32_t named_id : named) {
+      tag.Put<int32_t>(named_id);
       tag.PutString("127.0.0.1");
-      tag.Put<int32_t>(id == 1 ? port_ : hinted_port);
+      tag.Put<int32_t>(named_id == broker_id ? port_ : hinted_port);
       tag.PutNullableString(std::nullopt);
       tag.PutNoTags();
     }
@@ -437,8 +471,10 @@ class FakeBroker {
   }
 
   EventLoop& loop_;
+  std::string host_;
   FileDescriptor listener_;
   uint16_t port_ = 0;
+  int64_t spared_until_ms_ = 0;
   std::unique_ptr<IoWatcher> accept_;
   std::map<Client*, std::shared_ptr<Client>> clients_;
   std::vector<std::shared_ptr<Client>> retired_;

@@ -17,7 +17,8 @@ struct FakeTopic {
   int16_t error_code = 0;
   protocol::TopicId id = protocol::kNoTopicId;
   int32_t partitions = 0;
-  int32_t leader = -1;  // of all of them
+  int32_t leader = -1;  // of all of them, with leader epoch 0
+  int32_t replicas = 0;
 };
 
 struct FakeMetadata {
@@ -59,8 +60,10 @@ inline void PutFakeTopic(int16_t version, const FakeTopic& topic, protocol::Writ
     writer->Put<int32_t>(partition);
     writer->Put<int32_t>(topic.leader);
     if (version >= 7) writer->Put<int32_t>(0);
-    writer->PutArrayCount(0);
-    writer->PutArrayCount(0);
+    for (int array = 0; array < 2; ++array) {  // the replicas, and those in sync
+      writer->PutArrayCount(static_cast<size_t>(topic.replicas));
+      for (int32_t replica = 0; replica < topic.replicas; ++replica) writer->Put<int32_t>(replica);
+    }
     if (version >= 5) writer->PutArrayCount(0);
     writer->PutNoTags();
   }

@@ -30,6 +30,7 @@ struct SeenBatch {
   int16_t codec = 0;
   size_t bytes = 0;        // of records, as they came
   int16_t version = 0;     // the request's
+  size_t metadata_requests = 0;  // that had come before it
 };
 
 inline std::optional<SeenBatch> UnpackBatch(ByteSpan bytes) {

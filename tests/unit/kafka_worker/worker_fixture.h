@@ -42,8 +42,10 @@ class WorkerFixture : public ::testing::Test {
   ~WorkerFixture() override { EndLife(); }
 
   void Configure(const std::string& topic_options) {
-    context_.config = ParseConfigText("[kafka]\nbrokers = 127.0.0.1:" + std::to_string(broker_.port()) +
-                                          "\n[topic:*]\n" + topic_options, "test.conf").Take();
+    ConfigureBrokers("127.0.0.1:" + std::to_string(broker_.port()), topic_options);
+  }
+  void ConfigureBrokers(const std::string& list, const std::string& topic_options) {
+    context_.config = ParseConfigText("[kafka]\nbrokers = " + list + "\n[topic:*]\n" + topic_options, "test.conf").Take();
   }
 
   void StartLife() {
