@@ -107,6 +107,7 @@ struct TopicConfig {
   int64_t compression_min_ratio = 0;       // percent
   TimestampSource timestamp{};
   EmptyValue empty_value{};
+  Rate rate_limit;                         // count 0: off
   int64_t unknown_topic_deadline_ms = 0;   // of these three 0: off, messages wait for ever
   int64_t authorization_deadline_ms = 0;
   int64_t server_error_deadline_ms = 0;

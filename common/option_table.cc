@@ -224,6 +224,10 @@ constexpr OptionRow kOptions[] = {
      Bind<&TopicConfig::empty_value>(),
      "What a value of size 0 from a client is in Kafka: null, which a compacted topic reads as a "
      "deletion, or empty."},
+    {kTopic, "rate_limit", kRate, "off", 1, 1'000'000'000, "off", kIntake | kReload,
+     Bind<&TopicConfig::rate_limit>(),
+     "So many messages are taken in so much time, such as 1000/10s; more are rejected, and counted. Time is in "
+     "windows of that length from the topic's first message on."},
     {kTopic, "unknown_topic_deadline", kDuration, "60s", kS, 24 * kHour, "off",
      kKafkaWorker | kReload, Bind<&TopicConfig::unknown_topic_deadline_ms>(),
      "Messages of a topic that brokers do not know are discarded after this time; off: never."},

@@ -111,7 +111,7 @@ std::string DescribeValues(const OptionRow& row) {
     case OptionType::kPath: return DescribeText(row, "an absolute path");
     case OptionType::kEnum: return "";
     case OptionType::kBoolean: return "yes, no";
-    case OptionType::kRate: return "COUNT/DURATION such as 1000/10s";
+    case OptionType::kRate: return "COUNT/DURATION such as 1000/10s, of at most 24h";
     case OptionType::kHostPort: return "HOST:PORT, [IPV6]:PORT";
     case OptionType::kHostPorts: return "HOST:PORT, [IPV6]:PORT, ...";
     default: return DescribeRange(row);

@@ -106,7 +106,7 @@ Result<Rate> ParseRate(std::string_view text) {
   Rate rate;
   if (!TakeNumber(&text, &rate.count) || rate.count < 1 || !text.starts_with('/')) return wrong;
   Result<int64_t> interval = ParseDuration(text.substr(1));
-  if (!interval.ok() || interval.value() < 1 || interval.value() == kMost) return wrong;
+  if (!interval.ok() || interval.value() < 1 || interval.value() > kLongestRateMs) return wrong;
   rate.interval_ms = interval.value();
   return rate;
 }

@@ -23,6 +23,8 @@ struct HostPort {
   bool operator==(const HostPort&) const = default;
 };
 
+inline constexpr int64_t kLongestRateMs = 24 * 3'600'000;
+
 // At most `count` in each window of `interval_ms`.
 struct Rate {
   int64_t count = 0;

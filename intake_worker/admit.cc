@@ -19,16 +19,19 @@ Admission Admitter::Admit(const ParseResult& parsed) {
     admission.counter = books_->Rejected(Reject::kTooManyTopics);
     return admission;
   }
+  if (!rates_.Allows(admission.row, topics_->OptionsOf(admission.row).rate_limit, now_ns_)) {
+    return RefuseOf(admission.row, Reject::kRateLimit);
+  }
   admission.admitted = true;
   admission.counter = books_->AppendedOf(admission.row);
   admission.record = MakeRecord(parsed.message, admission.row);
   return admission;
 }
 
-Admission Admitter::RefuseForRoom(const Admission& admission) const {
+Admission Admitter::RefuseOf(uint32_t row, Reject reason) const {
   Admission refused;
-  refused.row = admission.row;
-  refused.counter = books_->RejectedOf(admission.row, Reject::kNoRoom);
+  refused.row = row;
+  refused.counter = books_->RejectedOf(row, reason);
   return refused;
 }
 

@@ -10,6 +10,7 @@
 
 #include "intake_worker/books_writer.h"
 #include "intake_worker/parse.h"
+#include "intake_worker/rate_limit.h"
 #include "intake_worker/topic_table.h"
 #include "shm/record.h"
 
@@ -27,22 +28,33 @@ class Admitter {
  public:
   Admitter(BooksWriter* books, TopicTable* topics) : books_(books), topics_(topics) {}
 
-  // The wall clock is read at most once a burst, and only for topics that want it.
-  void BeginBurst() { wall_clock_ms_ = 0; }
+  // `now_ns`: CLOCK_BOOTTIME. The wall clock is read at most once a burst, and only for topics that want it.
+  void BeginBurst(int64_t now_ns) {
+    now_ns_ = now_ns;
+    wall_clock_ms_ = 0;
+  }
 
   Admission Admit(const ParseResult& parsed);
 
   // The verdict on an admitted message that the ring has no room for.
-  Admission RefuseForRoom(const Admission& admission) const;
+  Admission RefuseForRoom(const Admission& admission) const { return RefuseOf(admission.row, shm::Reject::kNoRoom); }
+
+  // An admitted message is in the ring: its topic's rate counts it.
+  void NoteWritten(const Admission& admission) {
+    rates_.Count(admission.row, topics_->OptionsOf(admission.row).rate_limit);
+  }
 
  private:
   int64_t WallClockOfBurst();
   Admission Refuse(const ParseResult& parsed);
+  Admission RefuseOf(uint32_t row, shm::Reject reason) const;
   shm::MessageView MakeRecord(const ParsedMessage& message, uint32_t row);
   void EncodeHeaders(const ParsedMessage& message);
 
   BooksWriter* books_;
   TopicTable* topics_;
+  RateLimiter rates_;
+  int64_t now_ns_ = 0;
   int64_t wall_clock_ms_ = 0;
   std::vector<std::byte> headers_;  // of the message at hand, as Kafka's record format has them
 };

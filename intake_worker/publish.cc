@@ -68,8 +68,8 @@ void Publisher::CommitToOverflow(SlotRange slots, uint64_t overflow_in) {
 Publisher::Decided Publisher::Decide(const Burst& burst, WhenNoRoom when, uint64_t held_back) {
   writer_.Rewind();
   journal_.Begin();
-  admitter_.BeginBurst();
   const int64_t now_ns = BoottimeNs();
+  admitter_.BeginBurst(now_ns);
   Decided decided;
   for (const RawMessage& message : burst.messages) {
     if (!journal_.HasRoom()) break;
@@ -80,6 +80,7 @@ Publisher::Decided Publisher::Decide(const Burst& burst, WhenNoRoom when, uint64
     }
     if (admission.admitted) {
       writer_.Write(admission.record, now_ns, appended_ + decided.appended++);
+      admitter_.NoteWritten(admission);
       DORY_CRASH_POINT("P3.record");
     }
     Count(admission);

@@ -33,7 +33,8 @@ void TopicTable::AddToIndex(uint32_t row) {
 TopicTable::Options TopicTable::ReadOptions(uint32_t row) const {
   const TopicConfig& topic = config_->ForTopic(books_->TopicName(row));
   return {.receive_timestamp = topic.timestamp == TimestampSource::kReceive,
-          .keep_empty_value = topic.empty_value == EmptyValue::kEmpty};
+          .keep_empty_value = topic.empty_value == EmptyValue::kEmpty,
+          .rate_limit = topic.rate_limit};
 }
 
 }  // namespace dory::intake

@@ -25,6 +25,7 @@ class TopicTable {
   struct Options {
     bool receive_timestamp = false;  // else the client's
     bool keep_empty_value = false;   // else a value of size 0 is null
+    Rate rate_limit;                 // count 0: none
   };
   const Options& OptionsOf(uint32_t row) const { return options_[row]; }
 

@@ -128,6 +128,21 @@ class Pages(HttpCase):
         self.assertEqual(sorted(info), ["now", "pid", "since", "version"])
         self.assertEqual(info["pid"], dory.pid)
 
+    def test_what_a_topics_rate_rejects_is_reported(self):
+        self.start_with_http(more="[topic:slow]\nrate_limit = 2/24h\n")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+            client.connect(self.input)
+            for topic in ("slow", "free") * 5:
+                client.send(encode(topic, b"v"))
+        self.sent += 10
+        self.wait_received()
+        wait_for("7 delivered", lambda: self.status()["books"]["delivered"] == 7)
+        self.assertEqual(self.status()["rejected_by"]["rate_limit"], 3)
+        found = wait_for("the report", lambda: self.get_json(
+            "/discards/json")["unfinished_report"]["rate_limit_discard"])
+        self.assertEqual(found, [{"topic": "slow", "count": 3}])
+        self.assertIn("    rate limit discard topic: 4[slow] count 3\n", self.get("/discards")[2])
+
     def test_health_follows_the_state(self):
         dory = self.start_with_http()
         self.assertEqual(self.get("/healthz")[::2], (200, "ok\n"))

@@ -84,7 +84,7 @@ TEST(ConfigTest, OnlyBrokersAreRequired) {
   EXPECT_EQ(config.ForTopic("any"), (TopicConfig{Batching::kPerTopic, 100, 256 << 10, 0,
                                                  Compression::kNone, 0, 1024, 10,
                                                  TimestampSource::kClient, EmptyValue::kNull,
-                                                 60'000,
+                                                 Rate{}, 60'000,
                          0, 600'000}));
   EXPECT_EQ(config.inputs, (std::vector<InputConfig>{
                                {"datagram", InputType::kUnixDatagram,
@@ -106,7 +106,7 @@ TEST(ConfigTest, EveryOptionIsRead) {
       "service_name=s\n"
       "[topic:*]\nbatching=off\nbatch_time=1ms\nbatch_bytes=1K\nbatch_messages=9\n"
       "compression=zstd\ncompression_level=22\ncompression_min_size=0\ncompression_min_ratio=99%\n"
-      "timestamp=receive\nempty_value=empty\nunknown_topic_deadline=off\n"
+      "timestamp=receive\nempty_value=empty\nrate_limit=7/3s\nunknown_topic_deadline=off\n"
       "authorization_deadline=5s\nserver_error_deadline=off\n"
       "[input:x]\ntype=unix_datagram\npath=/r/x\nmode=0660\nowner=o\ngroup=p\n"
       "max_message_size=1M\nlane=0\n");
@@ -126,7 +126,7 @@ TEST(ConfigTest, EveryOptionIsRead) {
                                        {SaslMechanism::kScramSha512, "n", "/w", "", "", "", "s"}}));
   EXPECT_EQ(config.topic_defaults, (TopicConfig{Batching::kOff, 1, 1024, 9,
                                                 Compression::kZstd, 22, 0, 99,
-                                                TimestampSource::kReceive, EmptyValue::kEmpty, 0,
+                                                TimestampSource::kReceive, EmptyValue::kEmpty, Rate{7, 3000}, 0,
                          5000, 0}));
   EXPECT_EQ(config.inputs, (std::vector<InputConfig>{{"x", InputType::kUnixDatagram, "/r/x", 0660,
                                                       "o", "p", 1 << 20, 0}}));

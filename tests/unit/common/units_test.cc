@@ -54,7 +54,7 @@ TEST(UnitsTest, ModesAreOctal) {
 
 TEST(UnitsTest, RatesAreACountInATime) {
   EXPECT_EQ(ValueOr(ParseRate("1000/10s"), Rate{}), (Rate{1000, 10'000}));
-  for (const char* text : {"", "1000", "1000/", "/10s", "0/10s", "1000/10", "1000/0s", "-1/1s"}) {
+  for (const char* text : {"", "1000", "1000/", "/10s", "0/10s", "1000/10", "1000/0s", "-1/1s", "1/25h"}) {
     EXPECT_EQ(ValueOr(ParseRate(text), Rate{}), Rate{}) << text;
   }
 }

@@ -191,6 +191,25 @@ TEST_F(IntakeLaneTest, ReceiveTimestampsReplaceTheClients) {
   EXPECT_LE(last_header_.timestamp_ms, WallClockMs());
 }
 
+TEST_F(IntakeLaneTest, ATopicsRateIsHeldTopicByTopic) {
+  config_.topics["slow"] = config_.topic_defaults;
+  config_.topics["slow"].rate_limit = {2, kLongestRateMs};
+  StartLane();
+  for (const char* const value : {"1", "2", "3", "4"}) {
+    ASSERT_TRUE(Send({.topic = "slow", .value = value}));
+    ASSERT_TRUE(Send({.topic = "free", .value = value}));
+  }
+  Receive();
+  EXPECT_EQ(Consume(), (Values{"1", "1", "2", "2", "3", "4"}));
+  EXPECT_EQ(Books().RejectedFor(Reject::kRateLimit), 2u);
+  EXPECT_EQ(Books().topics[0].rejected[static_cast<size_t>(Reject::kRateLimit)], 2u);
+  config_.topics["slow"].rate_limit = {};
+  lane_->Configure(config_);
+  ASSERT_TRUE(Send({.topic = "slow", .value = "5"}));
+  Receive();
+  EXPECT_EQ(Consume(), Values{"5"});
+}
+
 TEST_F(IntakeLaneTest, ReconfiguringReachesTopicsThatHaveARow) {
   ASSERT_TRUE(Send({.value = ""}));
   Receive();
