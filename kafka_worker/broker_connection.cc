@@ -342,7 +342,8 @@ void BrokerConnection::OnDeadline() {
   GoDown(Status::Error("no answer in time"), Answer::End::kDeadline);
 }
 
-void BrokerConnection::NoteThrottle(Api api, int16_t version, int32_t ms) {
+void BrokerConnection::NoteThrottle(Api api, int16_t version, int32_t told_ms) {
+  const int32_t ms = std::min(told_ms, kLongestThrottleMs);
   const bool spared = protocol::IsSparedAfterAnswer(api, version);
   if (spared && ms <= 0) return;
   if (spared) muted_until_ms_ = MonotonicMs() + ms;

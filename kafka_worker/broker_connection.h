@@ -37,6 +37,7 @@ namespace dory::kafka {
 
 inline constexpr int64_t kDeadlineGraceMs = 5000;
 inline constexpr int64_t kVersionsDeadlineMs = 2000;  // brokers answer ApiVersions at once
+inline constexpr int32_t kLongestThrottleMs = 300'000;  // quotas ask for seconds; more is no broker's wish
 inline constexpr size_t kMaxExchanges = 5;  // on their way, a connection
 // Metadata of 200,000 partitions; the memory that a broken or hostile broker can make us take.
 inline constexpr size_t kMaxAnswerBytes = 16u << 20;
@@ -107,7 +108,7 @@ class BrokerConnection : private SaslLine {
 
   // Each answer's throttle time, in the version of its request, 0 where there is none: the broker is spared
   // for as long, and has so much more time for what is on its way.
-  void NoteThrottle(protocol::Api api, int16_t version, int32_t ms);
+  void NoteThrottle(protocol::Api api, int16_t version, int32_t told_ms);
 
   // No room, and no new connection, for that long: the broker asked to be spared.
   void Hold(int64_t ms);

@@ -152,14 +152,14 @@ void KafkaWorker::AdoptTopic(Topic& topic, const protocol::MetadataTopic& found,
   NoteMissing(topic, unauthorized, {&topic.unauthorized_since_ms, topic.config.authorization_deadline_ms,
                                     shm::Discard::kNotAuthorized, "brokers do not authorize us for it"}, now_ms);
   if (unknown) {
-    for (Partition& partition : topic.partitions) partition.leader = -1;
+    for (Partition& partition : topic.partitions) SetLeader(partition, -1, -1, now_ms);
   }
   if (found.partitions.empty() || unknown || unauthorized) {
     cluster_.RefreshMetadata();  // it is being created, or its leader elected
     return;
   }
   topic.given_up.reset();
-  AdoptId(topic, found.id);
+  AdoptId(topic, found.id, now_ms);
   int32_t highest = -1;
   for (const protocol::MetadataPartition& partition : found.partitions) highest = std::max(highest, partition.partition);
   topics_.SetPartitionCount(topic, static_cast<size_t>(highest) + 1);
@@ -169,26 +169,22 @@ void KafkaWorker::AdoptTopic(Topic& topic, const protocol::MetadataTopic& found,
     if (told.partition < 0) continue;
     Partition& partition = topic.partitions[static_cast<size_t>(told.partition)];
     leaderless |= told.leader < 0;
-    // A broker that is behind what another one said already.
-    if (told.leader_epoch >= 0 && told.leader_epoch < partition.leader_epoch) continue;
-    partition.leader = told.leader;
-    partition.leader_epoch = told.leader_epoch;
+    if (!IsBehind(partition, told.leader_epoch, now_ms)) {
+      SetLeader(partition, told.leader, told.leader_epoch, now_ms);
+    }
   }
   if (leaderless) cluster_.RefreshMetadata();
 }
 
 // A broker that is older than ids says none: what is sent meanwhile goes by the name.
-void KafkaWorker::AdoptId(Topic& topic, const protocol::TopicId& id) {
+void KafkaWorker::AdoptId(Topic& topic, const protocol::TopicId& id, int64_t now_ms) {
   topic.id = id;
   if (id == protocol::kNoTopicId) return;
   const protocol::TopicId before = std::exchange(topic.known_id, id);
   if (before == protocol::kNoTopicId || before == id) return;
   LogWarning("topic {}: deleted and created anew, its id was {} and is {}", topic.name,
              protocol::ShowTopicId(before), protocol::ShowTopicId(id));
-  for (Partition& partition : topic.partitions) {  // it may have fewer than it had
-    partition.leader = -1;
-    partition.leader_epoch = -1;
-  }
+  for (Partition& partition : topic.partitions) SetLeader(partition, -1, -1, now_ms);  // it may have fewer now
 }
 
 // The deadline runs only while a broker answers so, never while none answers.

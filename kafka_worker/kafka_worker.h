@@ -40,7 +40,7 @@ class KafkaWorker {
   void OnDoorbell();
   void OnMetadata(const protocol::MetadataResponse& metadata);
   void AdoptTopic(Topic& topic, const protocol::MetadataTopic& found, int64_t now_ms);
-  void AdoptId(Topic& topic, const protocol::TopicId& id);
+  void AdoptId(Topic& topic, const protocol::TopicId& id, int64_t now_ms);
   void NoteMissing(Topic& topic, bool missing, const Missing& how, int64_t now_ms);
   static void AddWarnings(const Topic& topic, control::WorkerStatus* status);
   void FillStatus(control::WorkerStatus* status) const;

@@ -160,8 +160,7 @@ bool Settler::FollowHint(const SentBatch& sent, const PartitionResult& result,
     cluster_.LearnBroker(node.id, {node.host, static_cast<uint16_t>(node.port)});
   }
   if (!cluster_.Knows(result.leader_id)) return false;
-  partition.leader = result.leader_id;
-  partition.leader_epoch = result.leader_epoch;
+  SetLeader(partition, result.leader_id, result.leader_epoch, MonotonicMs());
   return true;
 }
 

@@ -45,6 +45,7 @@ struct Partition {
 
   int32_t leader = -1;
   int32_t leader_epoch = -1;     // of the newest word of it; -1: brokers do not say
+  int64_t leader_since_ms = 0;   // when that word came
   uint32_t row = shm::kNoIndex;  // in the segment's partition rows
   State state = State::kIdle;
   BatchId batch = shm::kNoIndex;
@@ -57,6 +58,20 @@ struct Partition {
   BatchQueue keyed;
   BatchQueue pinned;  // AnyPartition batches that were sent here once
 };
+
+// Whether a broker that tells this epoch is behind what another one has said a moment ago. It is believed in
+// the end: a topic that is deleted and made anew begins with 0 again, and brokers without ids do not say so.
+inline constexpr int64_t kBehindMs = 5000;
+inline bool IsBehind(const Partition& partition, int32_t leader_epoch, int64_t now_ms) {
+  return leader_epoch >= 0 && leader_epoch < partition.leader_epoch && now_ms - partition.leader_since_ms < kBehindMs;
+}
+
+// Takes a word of who leads it.
+inline void SetLeader(Partition& partition, int32_t leader, int32_t leader_epoch, int64_t now_ms) {
+  if (leader_epoch != partition.leader_epoch) partition.leader_since_ms = now_ms;
+  partition.leader = leader;
+  partition.leader_epoch = leader_epoch;
+}
 
 struct Topic {
   uint32_t row = 0;

@@ -166,5 +166,17 @@ TEST_F(TopicTableDeathTest, TwoSentBatchesOfAPartitionAreABrokenInvariant) {
   EXPECT_DEATH(Restart(), "");
 }
 
+TEST(LeaderTest, AnOlderEpochIsBehindForAWhile) {
+  Partition partition;
+  EXPECT_FALSE(IsBehind(partition, 0, 10));
+  SetLeader(partition, 1, 7, 1000);
+  EXPECT_TRUE(IsBehind(partition, 6, 1000));
+  EXPECT_FALSE(IsBehind(partition, 7, 1000));
+  EXPECT_FALSE(IsBehind(partition, -1, 1000));  // a broker that does not say
+  SetLeader(partition, 2, 7, 5000);             // no newer word: the same again
+  EXPECT_TRUE(IsBehind(partition, 0, 1000 + kBehindMs - 1));
+  EXPECT_FALSE(IsBehind(partition, 0, 1000 + kBehindMs));
+}
+
 }  // namespace
 }  // namespace dory::kafka
