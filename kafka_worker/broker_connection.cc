@@ -94,9 +94,9 @@ void BrokerConnection::BeginNegotiation() {
 
 void BrokerConnection::SendProbe() {
   const protocol::RequestHeader header{0, next_correlation_id_, settings_.client_id};
-  Send(Api::kListOffsets, 0, Frame::Of(protocol::EncodeEmptyListOffsetsRequest(header)),
+  Send(Api::kListOffsets, 0, Frame::Of(protocol::EncodeListOffsetsRequest(header, {})),
        settings_.request_timeout_ms + settings_.grace_ms, [this](const Answer& answer) {
-         answered_probe_ = answer.body.ok() && protocol::CheckEmptyListOffsetsResponse(answer.body.value()).ok();
+         answered_probe_ = answer.body.ok() && protocol::DecodeListOffsetsResponse(0, answer.body.value()).ok();
        });
 }
 

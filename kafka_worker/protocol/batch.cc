@@ -87,4 +87,22 @@ Result<DecodedBatch> DecodeBatch(ByteSpan bytes) {
   return batch;
 }
 
+std::optional<LoggedBatch> PeekBatch(ByteSpan bytes) {
+  if (bytes.size() <= kMagicAt) return std::nullopt;
+  const std::byte* from = bytes.data();
+  const auto length = LoadBigEndian<int32_t>(from + kBatchLengthAt);
+  const size_t size = kLengthCountsFrom + static_cast<size_t>(length);
+  if (length < 0 || size > bytes.size() || size <= kMagicAt) return std::nullopt;
+  const auto base = LoadBigEndian<int64_t>(from);
+  LoggedBatch batch{.base_offset = base, .last_offset = base, .magic = LoadBigEndian<int8_t>(from + kMagicAt),
+                    .size = size};
+  if (batch.magic < kMagic) return batch;
+  if (size < kBatchHeaderBytes) return std::nullopt;
+  batch.last_offset += LoadBigEndian<int32_t>(from + kLastOffsetDeltaAt);
+  batch.producer_id = LoadBigEndian<int64_t>(from + kProducerIdAt);
+  batch.producer_epoch = LoadBigEndian<int16_t>(from + kProducerEpochAt);
+  batch.base_sequence = LoadBigEndian<int32_t>(from + kBaseSequenceAt);
+  return batch;
+}
+
 }  // namespace dory::kafka::protocol

@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "common/bytes.h"
 #include "common/status.h"
@@ -48,5 +49,21 @@ struct DecodedBatch {
 };
 
 Result<DecodedBatch> DecodeBatch(ByteSpan bytes);
+
+// What a log says of a batch; of formats 0 and 1 no producer. A compaction may have left fewer records than
+// there are offsets.
+struct LoggedBatch {
+  int64_t base_offset;
+  int64_t last_offset;
+  int8_t magic;
+  int64_t producer_id = -1;
+  int16_t producer_epoch = -1;
+  int32_t base_sequence = -1;
+  size_t size;
+};
+
+// The first batch of `bytes`, which came from a log; none where it is cut short, or is none. Its crc is not
+// looked at.
+std::optional<LoggedBatch> PeekBatch(ByteSpan bytes);
 
 }  // namespace dory::kafka::protocol

@@ -16,12 +16,14 @@ namespace dory::kafka::protocol {
 
 enum class Api : int16_t {
   kProduce = 0,
+  kFetch = 1,
   kListOffsets = 2,
   kMetadata = 3,
   kSaslHandshake = 17,
   kApiVersions = 18,
   kInitProducerId = 22,
   kSaslAuthenticate = 36,
+  kDescribeProducers = 61,
 };
 
 struct VersionRange {
@@ -41,12 +43,14 @@ inline constexpr int16_t kNeverFlexible = INT16_MAX;
 
 inline constexpr std::array kApis = {
     ApiSpec{Api::kProduce, "Produce", {0, 13}, 9, false},
-    ApiSpec{Api::kListOffsets, "ListOffsets", {0, 0}, 6, false},
+    ApiSpec{Api::kFetch, "Fetch", {5, 12}, 12, false},
+    ApiSpec{Api::kListOffsets, "ListOffsets", {0, 7}, 6, false},
     ApiSpec{Api::kMetadata, "Metadata", {0, 13}, 9, false},
     ApiSpec{Api::kSaslHandshake, "SaslHandshake", {0, 1}, kNeverFlexible, false},
     ApiSpec{Api::kApiVersions, "ApiVersions", {0, 4}, 3, true},
     ApiSpec{Api::kInitProducerId, "InitProducerId", {0, 5}, 2, false},
     ApiSpec{Api::kSaslAuthenticate, "SaslAuthenticate", {0, 2}, 2, false},
+    ApiSpec{Api::kDescribeProducers, "DescribeProducers", {0, 0}, 0, false},
 };
 
 // The row of `api`. An Api without one does not compile where it is known, and is kApis[0] where not;
@@ -89,6 +93,12 @@ constexpr bool IsSparedAfterAnswer(Api api, int16_t version) {
       return version >= 2;
     case Api::kInitProducerId:
       return version >= 1;
+    case Api::kFetch:
+      return version >= 8;
+    case Api::kListOffsets:
+      return version >= 3;
+    case Api::kDescribeProducers:
+      return true;
     default:
       return false;
   }

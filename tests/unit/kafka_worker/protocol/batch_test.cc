@@ -120,5 +120,39 @@ TEST(BatchTest, RefusesOtherFormatsAndImpossibleLengths) {
   }
 }
 
+TEST(BatchTest, ALogIsReadBatchByBatch) {
+  Bytes batch = MakeBatch();
+  StoreBigEndian<int64_t>(batch.data(), 500);
+  Bytes log = batch;
+  log.insert(log.end(), batch.begin(), batch.end() - 1);
+  const auto first = PeekBatch(log);
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(first->base_offset, 500);
+  EXPECT_EQ(first->last_offset, 502);
+  EXPECT_EQ(first->magic, 2);
+  EXPECT_EQ(first->producer_id, 0x1122334455667788);
+  EXPECT_EQ(first->producer_epoch, 5);
+  EXPECT_EQ(first->base_sequence, 0x7ffffff0);
+  EXPECT_EQ(first->size, batch.size());
+  EXPECT_FALSE(PeekBatch(ByteSpan(log).subspan(first->size)).has_value());  // cut short
+  for (size_t size = 0; size < batch.size(); ++size) EXPECT_FALSE(PeekBatch(ByteSpan(batch).first(size)).has_value());
+}
+
+TEST(BatchTest, MessagesOfOlderFormatsArePassed) {
+  Bytes message(34);
+  StoreBigEndian<int64_t>(message.data(), 7);
+  StoreBigEndian<int32_t>(message.data() + 8, 22);
+  message[16] = std::byte{1};
+  const auto found = PeekBatch(message);
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->last_offset, 7);
+  EXPECT_EQ(found->producer_id, -1);
+  EXPECT_EQ(found->size, 34u);
+  StoreBigEndian<int32_t>(message.data() + 8, -1);
+  EXPECT_FALSE(PeekBatch(message).has_value());
+  StoreBigEndian<int32_t>(message.data() + 8, 1);
+  EXPECT_FALSE(PeekBatch(message).has_value());
+}
+
 }  // namespace
 }  // namespace dory::kafka::protocol

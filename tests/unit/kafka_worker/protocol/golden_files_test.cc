@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "kafka_worker/protocol/api_versions.h"
+#include "kafka_worker/protocol/describe_producers.h"
+#include "kafka_worker/protocol/fetch.h"
 #include "kafka_worker/protocol/init_producer_id.h"
 #include "kafka_worker/protocol/list_offsets.h"
 #include "kafka_worker/protocol/metadata.h"
@@ -22,7 +24,10 @@ struct GoldenDecoder {
 
 constexpr GoldenDecoder kDecoders[] = {
     {Api::kProduce, "response", [](int16_t v, ByteSpan b) { return DecodeProduceResponse(v, b).status(); }},
-    {Api::kListOffsets, "empty.response", [](int16_t, ByteSpan b) { return CheckEmptyListOffsetsResponse(b); }},
+    {Api::kFetch, "response", [](int16_t v, ByteSpan b) { return DecodeFetchResponse(v, b).status(); }},
+    {Api::kListOffsets, "response", [](int16_t v, ByteSpan b) { return DecodeListOffsetsResponse(v, b).status(); }},
+    {Api::kListOffsets, "empty.response",
+     [](int16_t v, ByteSpan b) { return DecodeListOffsetsResponse(v, b).status(); }},
     {Api::kMetadata, "response", [](int16_t v, ByteSpan b) { return DecodeMetadataResponse(v, b).status(); }},
     {Api::kSaslHandshake, "response", [](int16_t v, ByteSpan b) { return DecodeSaslHandshakeResponse(v, b).status(); }},
     {Api::kApiVersions, "response", [](int16_t v, ByteSpan b) { return DecodeApiVersionsResponse(v, b).status(); }},
@@ -32,6 +37,8 @@ constexpr GoldenDecoder kDecoders[] = {
      [](int16_t v, ByteSpan b) { return DecodeSaslAuthenticateResponse(v, b).status(); }},
     {Api::kSaslAuthenticate, "empty.response",
      [](int16_t v, ByteSpan b) { return DecodeSaslAuthenticateResponse(v, b).status(); }},
+    {Api::kDescribeProducers, "response",
+     [](int16_t v, ByteSpan b) { return DecodeDescribeProducersResponse(v, b).status(); }},
 };
 
 bool IsRead(const GoldenDecoder& decoder, int16_t version, ByteSpan frame) {

@@ -1,6 +1,8 @@
 // Our encoders write, byte for byte, what Kafka's own classes wrote of the same content.
 
 #include "kafka_worker/protocol/api_versions.h"
+#include "kafka_worker/protocol/describe_producers.h"
+#include "kafka_worker/protocol/fetch.h"
 #include "kafka_worker/protocol/init_producer_id.h"
 #include "kafka_worker/protocol/list_offsets.h"
 #include "kafka_worker/protocol/metadata.h"
@@ -55,8 +57,28 @@ TEST(GoldenRequestsTest, SaslAuthenticate) {
 
 TEST(GoldenRequestsTest, ListOffsets) {
   ForEachVersion(Api::kListOffsets, [](int16_t version) {
-    EXPECT_EQ(EncodeEmptyListOffsetsRequest(GoldenHeader(version)),
+    EXPECT_EQ(EncodeListOffsetsRequest(GoldenHeader(version), {.topics = {{kFirstTopic, {{7, -1}, {0, -2}}},
+                                                                          {kLongTopic, {{kMostInt32, 1'700'000'000'000}}}}}),
+              ReadGoldenRequest(Api::kListOffsets, version));
+    EXPECT_EQ(EncodeListOffsetsRequest(GoldenHeader(version), {}),
               ReadGoldenRequest(Api::kListOffsets, version, "empty.request"));
+  });
+}
+
+TEST(GoldenRequestsTest, Fetch) {
+  ForEachVersion(Api::kFetch, [](int16_t version) {
+    const FetchRequest request = {.max_wait_ms = 500, .min_bytes = 1, .max_bytes = 1 << 20,
+                                  .topics = {{kFirstTopic, {{7, kManyBytes, 1 << 20}, {0, 0, 1}}},
+                                             {kLongTopic, {{kMostInt32, INT64_MAX, kMostInt32}}}}};
+    EXPECT_EQ(EncodeFetchRequest(GoldenHeader(version), request), ReadGoldenRequest(Api::kFetch, version));
+  });
+}
+
+TEST(GoldenRequestsTest, DescribeProducers) {
+  ForEachVersion(Api::kDescribeProducers, [](int16_t version) {
+    EXPECT_EQ(EncodeDescribeProducersRequest(GoldenHeader(version),
+                                             {.topics = {{kFirstTopic, {7, 0}}, {kLongTopic, {kMostInt32}}}}),
+              ReadGoldenRequest(Api::kDescribeProducers, version));
   });
 }
 

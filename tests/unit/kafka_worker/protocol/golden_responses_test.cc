@@ -2,7 +2,11 @@
 // (tests/golden/kafka/*Responses.java), with what a version does not have at its default.
 
 #include "kafka_worker/protocol/api_versions.h"
+#include "kafka_worker/protocol/batch.h"
+#include "kafka_worker/protocol/describe_producers.h"
+#include "kafka_worker/protocol/fetch.h"
 #include "kafka_worker/protocol/init_producer_id.h"
+#include "kafka_worker/protocol/list_offsets.h"
 #include "kafka_worker/protocol/metadata.h"
 #include "kafka_worker/protocol/produce.h"
 #include "kafka_worker/protocol/sasl.h"
@@ -194,6 +198,59 @@ TEST(GoldenResponsesTest, SaslAuthenticate) {
     EXPECT_EQ(accepted.value().error_message, "");
     EXPECT_TRUE(accepted.value().token.empty());
   });
+}
+
+// ---- the look into a log -----------------------------------------------------------------------
+
+TEST(GoldenResponsesTest, ListOffsets) {
+  ForEachVersion(Api::kListOffsets, [](int16_t version) {
+    const auto response = DecodeListOffsetsResponse(version, ReadGoldenBody(Api::kListOffsets, version));
+    ASSERT_TRUE(response.ok()) << response.status().message();
+    EXPECT_EQ(response.value().throttle_time_ms, version >= 2 ? kThrottleMs : 0);
+    ASSERT_EQ(response.value().partitions.size(), 3u);
+    EXPECT_EQ(FindPartition(response.value().partitions, kFirstTopic, 7)->offset, kManyBytes);
+    EXPECT_EQ(FindPartition(response.value().partitions, kFirstTopic, 7)->timestamp, version >= 1 ? kTimestamp : -1);
+    EXPECT_EQ(FindPartition(response.value().partitions, kFirstTopic, 0)->offset, -1);
+    EXPECT_EQ(FindPartition(response.value().partitions, kFirstTopic, 0)->error_code, 6);
+    EXPECT_NE(FindPartition(response.value().partitions, kLongTopic, kMostInt32), nullptr);
+  });
+}
+
+TEST(GoldenResponsesTest, Fetch) {
+  ForEachVersion(Api::kFetch, [](int16_t version) {
+    const Bytes body = ReadGoldenBody(Api::kFetch, version);
+    const auto response = DecodeFetchResponse(version, body);
+    ASSERT_TRUE(response.ok()) << response.status().message();
+    EXPECT_EQ(response.value().throttle_time_ms, kThrottleMs);
+    const FetchedPartition* found = FindPartition(response.value().partitions, kFirstTopic, 7);
+    ASSERT_NE(found, nullptr);
+    EXPECT_EQ(found->high_watermark, kManyBytes);
+    EXPECT_EQ(found->log_start_offset, 42);
+    const auto batch = PeekBatch(found->records);
+    ASSERT_TRUE(batch.has_value());
+    EXPECT_EQ(batch->magic, 2);
+    EXPECT_EQ(batch->producer_id, 0x0123456789abcdef);
+    EXPECT_EQ(batch->producer_epoch, 0x1234);
+    EXPECT_EQ(batch->base_sequence, 0x01020304);
+    EXPECT_EQ(batch->last_offset - batch->base_offset, 3);
+    EXPECT_TRUE(PeekBatch(found->records.subspan(batch->size)).has_value());
+    EXPECT_EQ(FindPartition(response.value().partitions, kLongTopic, kMostInt32)->error_code, 6);
+  });
+}
+
+TEST(GoldenResponsesTest, DescribeProducers) {
+  const auto response = DecodeDescribeProducersResponse(0, ReadGoldenBody(Api::kDescribeProducers, 0));
+  ASSERT_TRUE(response.ok()) << response.status().message();
+  EXPECT_EQ(response.value().throttle_time_ms, kThrottleMs);
+  const PartitionProducers* found = FindPartition(response.value().partitions, kFirstTopic, 7);
+  ASSERT_NE(found, nullptr);
+  ASSERT_EQ(found->producers.size(), 2u);
+  EXPECT_EQ(found->producers[0].producer_id, kManyBytes);
+  EXPECT_EQ(found->producers[0].producer_epoch, 4660);
+  EXPECT_EQ(found->producers[0].last_sequence, 16909060);
+  EXPECT_EQ(found->producers[0].last_timestamp, kTimestamp);
+  EXPECT_EQ(found->producers[1].last_sequence, INT32_MAX);
+  EXPECT_EQ(FindPartition(response.value().partitions, kLongTopic, kMostInt32)->error_code, 29);
 }
 
 }  // namespace

@@ -6,8 +6,8 @@ namespace dory::kafka::protocol {
 namespace {
 
 TEST(VersionsTest, EveryApiHasItsRow) {
-  for (Api api : {Api::kProduce, Api::kListOffsets, Api::kMetadata, Api::kSaslHandshake, Api::kApiVersions,
-                  Api::kInitProducerId, Api::kSaslAuthenticate}) {
+  for (Api api : {Api::kProduce, Api::kFetch, Api::kListOffsets, Api::kMetadata, Api::kSaslHandshake,
+                  Api::kApiVersions, Api::kInitProducerId, Api::kSaslAuthenticate, Api::kDescribeProducers}) {
     EXPECT_EQ(FindApi(api).api, api) << static_cast<int>(api);
   }
 }
