@@ -30,6 +30,8 @@ enum class Batching { kPerTopic, kOff };
 enum class TimestampSource { kClient, kReceive };
 enum class EmptyValue { kNull, kEmpty };
 enum class Compression { kNone, kGzip, kSnappy, kLz4, kZstd };  // Kafka's numbers, too
+enum class OnAmbiguous { kAtLeastOnce, kAtMostOnce };
+enum class Idempotence { kPreferred, kRequired };
 enum class SecurityProtocol { kPlaintext, kSsl, kSaslPlaintext, kSaslSsl };
 enum class TlsVerify { kFull, kChain, kNone };
 enum class SaslMechanism { kNone, kPlain, kScramSha256, kScramSha512, kGssapi, kOauthbearer };
@@ -80,6 +82,8 @@ struct KafkaConfig {
   int64_t request_timeout_ms = 0;
   int64_t metadata_refresh_ms = 0;
   bool topic_autocreate = false;
+  Idempotence idempotence{};
+  int64_t producer_id_expiration_ms = 0;  // the brokers'
   int64_t max_request_bytes = 0;
   int64_t in_flight_bytes = 0;
   SecurityProtocol security_protocol{};
@@ -111,6 +115,7 @@ struct TopicConfig {
   int64_t unknown_topic_deadline_ms = 0;   // of these three 0: off, messages wait for ever
   int64_t authorization_deadline_ms = 0;
   int64_t server_error_deadline_ms = 0;
+  OnAmbiguous on_ambiguous{};              // of batches that have a sequence
 
   bool operator==(const TopicConfig&) const = default;
 };

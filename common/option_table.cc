@@ -144,6 +144,16 @@ constexpr OptionRow kOptions[] = {
     {kKafka, "topic_autocreate", kBoolean, "no", 0, 0, "", kKafkaWorker,
      Bind<&KafkaConfig::topic_autocreate>(),
      "Whether brokers are asked to create a topic that they do not have."},
+    {kKafka, "idempotence", kEnum, "preferred", 0, 0, "preferred|required", kKafkaWorker,
+     Bind<&KafkaConfig::idempotence>(),
+     "What happens where a message can't be sent exactly once: a broker older than Kafka 0.11, one that "
+     "refuses us a producer id, a topic whose message format is older. preferred sends it at least once, "
+     "counts possible duplicates, and says so in the status; required lets it wait, with a warning."},
+    {kKafka, "producer_id_expiration", kDuration, "24h", kS, 365 * 24 * kHour, "", kKafkaWorker,
+     Bind<&KafkaConfig::producer_id_expiration_ms>(),
+     "What brokers have as producer.id.expiration.ms: how long they know a repetition, counted from the "
+     "newest timestamp of a batch. What is sent again after half of it is looked for in the log first, for "
+     "which Dory needs to READ the topic."},
     {kKafka, "max_request_bytes", kSize, "8M", 64 * kK, kG, "", kKafkaWorker,
      Bind<&KafkaConfig::max_request_bytes>(),
      "Largest request. Brokers refuse what is over their socket.request.max.bytes."},
@@ -239,6 +249,11 @@ constexpr OptionRow kOptions[] = {
      kKafkaWorker | kReload, Bind<&TopicConfig::server_error_deadline_ms>(),
      "A batch is sent again while a broker answers UNKNOWN_SERVER_ERROR; after this time the "
      "message that is the cause is sought, by sending less and less, and discarded; off: never."},
+    {kTopic, "on_ambiguous", kEnum, "at_least_once", 0, 0, "at_least_once|at_most_once",
+     kKafkaWorker | kReload, Bind<&TopicConfig::on_ambiguous>(),
+     "What becomes of messages that can't be sent under their sequence any more while nobody can say "
+     "whether they are in the log: at_least_once sends them anew, and counts them as possible "
+     "duplicates; at_most_once discards them. Without a sequence, it is always at least once."},
 
     {kInput, "type", kEnum, "unix_datagram", 0, 0, "unix_datagram", kSupervisor | kIntake,
      Bind<&InputConfig::type>(), "Kind of the socket."},

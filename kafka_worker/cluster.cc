@@ -23,6 +23,8 @@ constexpr int64_t kTickMs = 50;  // while metadata or a producer id is wanted an
 constexpr int64_t kIdleTickMs = 1000;
 constexpr int64_t kSuspectsIdleMs = 3000;  // longer than any back-off of a partition
 
+constexpr BackoffRange kRefusedBackoff = {1000, 30'000};  // between asking for a producer id that is refused
+
 std::string ShowAddress(const HostPort& address) {
   return fmt::format("{}:{}", address.host, address.port);
 }
@@ -56,7 +58,8 @@ std::unique_ptr<BrokerConnection> Cluster::MakeConnection(const HostPort& addres
                                                           size_t most_exchanges) {
   auto connection = std::make_unique<BrokerConnection>(loop_, settings_, negotiations_, address, most_exchanges);
   connection->on_up = [this, name, where = ShowAddress(address), raw = connection.get()] {
-    LogInfo("{} {}: connected{}", name, where, raw->IsIdempotent() ? "" : ", older than Kafka 0.11: at least once");
+    const std::string old = raw->IsIdempotent() ? "" : fmt::format(", older than Kafka 0.11: {}", DescribeWithoutSequences(config_));
+    LogInfo("{} {}: connected{}", name, where, old);
     tick_.StartOnce(0);
     callbacks_.on_broker_ready();
   };
@@ -315,19 +318,28 @@ void Cluster::OnProducerId(BrokerConnection& connection, int16_t version, const 
   const Result<ByteSpan>& body = answer.body;
   const auto response = body.ok() ? protocol::DecodeInitProducerIdResponse(version, body.value())
                                   : Result<protocol::InitProducerIdResponse>(body.status());
-  if (response.ok()) connection.NoteThrottle(Api::kInitProducerId, version, response.value().throttle_time_ms);
-  if (!response.ok() || response.value().error_code != protocol::error::kNone) {
-    const std::string why = response.ok() ? std::string(protocol::FindErrorCode(response.value().error_code).name)
-                                          : response.status().message();
-    LogWarning("producer id: {}", why);
-    producer_id_trouble_ = "no producer id: " + why;
-    producer_id_not_before_ms_ = MonotonicMs() + ChooseDelayMs(kMetadataBackoff, ++producer_id_failures_, random_());
-    return;
+  if (!response.ok()) return OnNoProducerId(response.status().message(), false);
+  connection.NoteThrottle(Api::kInitProducerId, version, response.value().throttle_time_ms);
+  if (response.value().error_code != protocol::error::kNone) {
+    const protocol::ErrorCode& error = protocol::FindErrorCode(response.value().error_code);
+    return OnNoProducerId(error.name, error.in_log == protocol::InLog::kNoChange);  // not one that time mends
   }
   producer_id_failures_ = 0;
+  producer_id_refused_ = false;
   producer_id_trouble_.clear();
   StoreProducerId(response.value().producer_id, response.value().producer_epoch);
   callbacks_.on_producer_id();
+}
+
+void Cluster::OnNoProducerId(std::string_view why, bool refused) {
+  const bool news = refused && !producer_id_refused_;
+  producer_id_refused_ |= refused;  // and so until there is one
+  const std::string fate = producer_id_refused_ ? fmt::format("; {}", DescribeWithoutSequences(config_)) : "";
+  producer_id_trouble_ = fmt::format("no producer id: {}{}", why, fate);
+  if (std::has_single_bit(++producer_id_failures_) || news) LogWarning("{}", producer_id_trouble_);
+  const BackoffRange& backoff = producer_id_refused_ ? kRefusedBackoff : kMetadataBackoff;
+  producer_id_not_before_ms_ = MonotonicMs() + ChooseDelayMs(backoff, producer_id_failures_, random_());
+  if (news) callbacks_.on_producer_id();
 }
 
 bool Cluster::IsStillSent(uint64_t producer_number) const {
@@ -389,7 +401,8 @@ void Cluster::FillStatus(control::WorkerStatus* status) const {
   for (const BrokerConnection* connection : ListUp()) {
     if (connection->IsIdempotent()) continue;
     status->add_warnings("broker " + ShowAddress(connection->address()) +
-                         " is older than Kafka 0.11: at least once, possible duplicates are counted; headers are left out");
+                         " is older than Kafka 0.11: " + std::string(DescribeWithoutSequences(config_)) +
+                         (config_.idempotence == Idempotence::kRequired ? "" : "; headers are left out"));
   }
   if (!producer_id_trouble_.empty()) status->add_warnings(producer_id_trouble_);
   if (producer_index_ >= 0) status->set_producer_id(memory_.ProducerOf(static_cast<uint64_t>(producer_index_)).id);

@@ -14,6 +14,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/config.h"
@@ -28,10 +29,16 @@ class WorkerStatus;
 
 namespace dory::kafka {
 
+// What becomes of batches that can't have a sequence.
+constexpr std::string_view DescribeWithoutSequences(const KafkaConfig& config) {
+  return config.idempotence == Idempotence::kRequired ? "messages wait, since [kafka] idempotence = required"
+                                                      : "at least once, possible duplicates are counted";
+}
+
 struct ClusterCallbacks {
   std::function<std::vector<std::string>()> list_topics;  // those in use
   std::function<void(const protocol::MetadataResponse&)> on_metadata;
-  std::function<void()> on_producer_id;
+  std::function<void()> on_producer_id;   // there is one, or brokers refuse it
   std::function<void()> on_broker_ready;  // a connection came up, went down, or has room again
 };
 
@@ -59,6 +66,9 @@ class Cluster {
 
   // The producer id for new batches: an index into the segment's producer ids; none yet: -1.
   int ProducerIndex() const { return producer_index_; }
+
+  // There is none, and not for want of a broker that answers: we may have none, or it can't give any.
+  bool IsProducerIdRefused() const { return producer_index_ < 0 && producer_id_refused_; }
 
   // Somebody else uses this one, or its epochs are used up. Nothing to do where there is a newer one.
   void RenewProducerId(int producer_index);
@@ -93,6 +103,7 @@ class Cluster {
   void AdoptBrokers(const protocol::MetadataResponse& metadata);
   void RequestProducerId(BrokerConnection& connection);
   void OnProducerId(BrokerConnection& connection, int16_t version, const Answer& answer);
+  void OnNoProducerId(std::string_view why, bool refused);
   void StoreProducerId(int64_t id, int16_t epoch);
   void FindStoredProducerId();
   bool IsStillSent(uint64_t producer_number) const;
@@ -121,6 +132,7 @@ class Cluster {
   bool producer_id_under_way_ = false;
   int64_t producer_id_not_before_ms_ = 0;
   uint32_t producer_id_failures_ = 0;
+  bool producer_id_refused_ = false;
   std::string producer_id_trouble_;  // why there is none, for the status
   std::minstd_rand random_;
 };

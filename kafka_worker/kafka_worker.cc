@@ -39,13 +39,18 @@ KafkaWorker::KafkaWorker(WorkerContext& context, shm::Segment& segment)
                 .on_metadata = [this](const protocol::MetadataResponse& metadata) { OnMetadata(metadata); },
                 .on_producer_id = [this] { topics_.MarkAllDirty(); },
                 .on_broker_ready = [this] { topics_.MarkAllDirty(); }}),
-      settler_(memory_, topics_, cluster_),
+      lookup_(memory_, topics_, cluster_,
+              [this](const Question& question, Verdict verdict, int64_t offset) {
+                settler_.OnLookupEnd(question, verdict, offset);
+              }),
+      settler_(memory_, topics_, cluster_, lookup_, config_.kafka),
       sender_(memory_, topics_, cluster_, chunks_, config_.kafka,
               {.on_answer =
                    [this](BrokerConnection& connection, const std::vector<SentBatch>& batches, int16_t version,
                           const Answer& answer) { settler_.OnAnswer(connection, batches, version, answer); },
                .on_corrupt = [this](const SentBatch& batch) { settler_.DiscardCorrupt(batch); },
-               .on_sequence_unknown = [this](const SentBatch& batch) { settler_.LeaveSequence(batch); }}),
+               .on_sequence_unknown = [this](const SentBatch& batch) { settler_.OnSequenceUnknown(batch); },
+               .on_maybe_forgotten = [this](const SentBatch& batch) { settler_.OnMaybeForgotten(batch); }}),
       drain_(memory_, topics_),
       data_bell_(&memory_.consumer->data_sleep, context.Descriptor("data_doorbell")),
       room_bell_(&memory_.producer->room_sleep, context.Descriptor("room_doorbell")),
@@ -102,6 +107,7 @@ void KafkaWorker::RunTurn() {
     if (draining_ && moved) topics_.MarkAllDirty();  // what has just come is due at once
     next_due_ms = topics_.MarkDue(now_ms);
     sender_.Dispatch({BoottimeNs(), draining_}, now_ms);
+    lookup_.Dispatch(now_ms);
     moved_any |= moved;
     if (!moved) break;
   }
@@ -220,7 +226,11 @@ int64_t KafkaWorker::OldestAgeMs(const Topic& topic) const {
   return oldest == INT64_MAX ? -1 : (BoottimeNs() - oldest) / 1'000'000;
 }
 
-void KafkaWorker::AddWarnings(const Topic& topic, control::WorkerStatus* status) {
+void KafkaWorker::AddWarnings(const Topic& topic, control::WorkerStatus* status) const {
+  if (topic.without_sequences_until_ms > 0) {
+    status->add_warnings("topic " + topic.name + ": its message format is older than Kafka 0.11: " +
+                         std::string(DescribeWithoutSequences(config_.kafka)));
+  }
   const std::string fate = topic.given_up ? "discarded" : "messages wait";
   if (topic.unknown_since_ms > 0) {
     status->add_warnings("topic " + topic.name + ": unknown to brokers, " + fate);

@@ -10,6 +10,7 @@
 #include "kafka_worker/chunks.h"
 #include "kafka_worker/cluster.h"
 #include "kafka_worker/drain.h"
+#include "kafka_worker/log_lookup.h"
 #include "kafka_worker/memory.h"
 #include "kafka_worker/sender.h"
 #include "kafka_worker/settler.h"
@@ -42,7 +43,7 @@ class KafkaWorker {
   void AdoptTopic(Topic& topic, const protocol::MetadataTopic& found, int64_t now_ms);
   void AdoptId(Topic& topic, const protocol::TopicId& id, int64_t now_ms);
   void NoteMissing(Topic& topic, bool missing, const Missing& how, int64_t now_ms);
-  static void AddWarnings(const Topic& topic, control::WorkerStatus* status);
+  void AddWarnings(const Topic& topic, control::WorkerStatus* status) const;
   void FillStatus(control::WorkerStatus* status) const;
   int64_t OldestAgeMs(const Topic& topic) const;
 
@@ -53,6 +54,7 @@ class KafkaWorker {
   TopicTable topics_;
   ChunkStore chunks_;  // before what may hold some of it
   Cluster cluster_;
+  LogLookup lookup_;
   Settler settler_;
   Sender sender_;
   Drain drain_;

@@ -11,7 +11,11 @@
 
 namespace dory::kafka {
 
-// Nothing where the outcome of the window is not unknown.
+// The window goes on as if it had never been sent. Nothing where its outcome is not unknown.
 void CountPossibleDuplicates(Memory& memory, const SentBatch& sent);
+
+// It goes again under its sequence, to a broker that may have forgotten it: the outcome stays unknown. What
+// was counted so is not counted again before it is settled.
+void CountRepetition(Memory& memory, const SentBatch& sent);
 
 }  // namespace dory::kafka

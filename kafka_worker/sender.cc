@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/crash_point.h"
+#include "kafka_worker/lookup_rules.h"
 #include "shm/store.h"
 
 namespace dory::kafka {
@@ -57,6 +58,7 @@ void Sender::AssignTopic(Topic& topic, Turn* turn) {
     const size_t index = (start + i) % count;
     const Partition& partition = topic.partitions[index];
     if (partition.state == Partition::State::kInFlight && !DORY_IS_MUTANT("two batches of one partition SENT")) continue;
+    if (partition.state == Partition::State::kAsking) continue;
     if (partition.not_before_ms > turn->now_ms) {
       turn->look_again_ms = std::min(turn->look_again_ms, partition.not_before_ms);
     } else {
@@ -94,6 +96,18 @@ void Sender::OnChunkRoom() {
   if (chunks_.used() >= static_cast<uint64_t>(config_.in_flight_bytes)) return;
   for (Topic* topic : without_room_) topics_.MarkDirty(*topic);
   without_room_.clear();
+}
+
+// A batch of unknown outcome goes again only while its leader would know it. Every Kafka that has producer
+// ids offers Fetch.
+bool Sender::HasToAsk(const Partition& partition, const BrokerConnection& connection, const Turn& turn) const {
+  if (partition.state != Partition::State::kRetry || partition.asked) return false;
+  const BatchDescriptor& batch = memory_.pool.descriptor(partition.batch);
+  if (batch.unknown_outcome == 0 || !HasSequence(batch) || !connection.IsIdempotent()) return false;
+  const int64_t sent_ms_ago = (turn.rule.now_ns - batch.first_sent_boottime_ns) / 1'000'000;
+  const int64_t newest_ms_ago = WallClockMs() - memory_.pool.End(partition.batch).max_timestamp;
+  return MayBeForgotten(sent_ms_ago, newest_ms_ago, config_.producer_id_expiration_ms) &&
+         connection.VersionOf(Api::kFetch).has_value();
 }
 
 // The oldest batch that is due and may go to this partition, and the queue it stands in.
@@ -147,6 +161,11 @@ void Sender::AssignPartition(Topic& topic, size_t index, Turn* turn) {
   if (id == shm::kNoIndex || partition.leader < 0) return;
   BrokerConnection* connection = FindRoom(topic, partition, turn);
   if (connection == nullptr || !connection->HasRoom() || !MayEncode(topic, *connection, turn)) return;
+  if (HasToAsk(partition, *connection, *turn)) {
+    callbacks_.on_maybe_forgotten({&topic, static_cast<int32_t>(index), id, partition.leader,
+                                   partition.suspicion.suspect, false});
+    return;
+  }
   if (partition.suspicion.suspect) {
     turn->suspects.push_back({&topic, index, partition.attempted_ms});
     return;
@@ -178,11 +197,15 @@ void Sender::AssignSuspects(Turn* turn) {
 void Sender::Assign(Topic& topic, size_t index, BatchId id, BatchQueue* from, BrokerConnection* connection,
                     Turn* turn) {
   Partition& partition = topic.partitions[index];
-  if (from != nullptr && !PrepareFirstSend(topic, static_cast<int32_t>(index), id, connection->IsIdempotent())) return;
+  if (from != nullptr && !PrepareFirstSend(topic, static_cast<int32_t>(index), id,
+                                           ChooseSequencing(topic, *connection, turn->now_ms))) {
+    return;
+  }
   if (from == &topic.any) topic.next_partition = index + 1;
   if (from != nullptr) from->erase(from->begin());
   partition.state = Partition::State::kInFlight;
   partition.batch = id;
+  partition.asked = false;
   partition.attempted_ms = turn->now_ms;
   Load& load = turn->loads[connection];
   load.batches.push_back({&topic, static_cast<int32_t>(index), id, partition.leader, partition.suspicion.suspect,
@@ -216,11 +239,20 @@ bool Sender::TakeSequence(shm::PartitionRow* row, int producer, uint64_t count, 
   return true;
 }
 
-// C6 and C7. False where there is no partition row, or no producer id yet and the broker knows such.
-bool Sender::PrepareFirstSend(Topic& topic, int32_t number, BatchId id, bool idempotent) {
+// With one where that can be, now or as soon as there is a producer id.
+Sender::Sequencing Sender::ChooseSequencing(const Topic& topic, const BrokerConnection& connection,
+                                            int64_t now_ms) const {
+  const bool required = config_.idempotence == Idempotence::kRequired;
+  const bool known = connection.IsIdempotent() && (required || topic.without_sequences_until_ms <= now_ms);
+  if (known && cluster_.ProducerIndex() >= 0) return Sequencing::kWith;
+  if (required) return Sequencing::kWait;
+  return known && !cluster_.IsProducerIdRefused() ? Sequencing::kWait : Sequencing::kWithout;
+}
+
+// C6 and C7. False where there is no partition row, or it has to wait for its sequence.
+bool Sender::PrepareFirstSend(Topic& topic, int32_t number, BatchId id, Sequencing sequencing) {
+  if (sequencing == Sequencing::kWait) return false;
   Partition& partition = topic.partitions[static_cast<size_t>(number)];
-  const int producer = cluster_.ProducerIndex();
-  if (idempotent && producer < 0) return false;
   if (partition.row == shm::kNoIndex) partition.row = topics_.EnsurePartitionRow(topic.row, number);
   if (partition.row == shm::kNoIndex) return false;
 
@@ -230,7 +262,8 @@ bool Sender::PrepareFirstSend(Topic& topic, int32_t number, BatchId id, bool ide
   uint64_t count = batch.commit.count - batch.word.first;
   if (partition.trouble.most_records > 0) count = std::min<uint64_t>(count, partition.trouble.most_records);
   shm::SequenceWord sequence = shm::kNoSequence;
-  if (idempotent && !TakeSequence(&row, producer, count, &sequence)) return false;
+  const bool with = sequencing == Sequencing::kWith;
+  if (with && !TakeSequence(&row, cluster_.ProducerIndex(), count, &sequence)) return false;
   shm::Store(batch.partition_row, partition.row);
   shm::Store(batch.producer_index, sequence.producer_index);
   shm::Store(batch.epoch, sequence.epoch);

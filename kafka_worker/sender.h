@@ -7,8 +7,9 @@
 //   A topic whose records are encoded anew (compressed, or for a broker older than 0.11) waits while [kafka]
 //   in_flight_bytes of such are not written yet; those that wait for this go on in the order in which they
 //   came.
-//   A batch goes under a producer id where its first broker has the idempotent producer, and stays so; where
-//   not, each repetition after an unknown outcome is counted as possible duplicates before it is written.
+//   A batch goes under a producer id where its first broker has the idempotent producer, gives us an id and the
+//   topic's message format has sequences, and stays so. Where not, [kafka] idempotence lets it wait, or each
+//   repetition after an unknown outcome is counted as possible duplicates before it is written.
 // On crash: a SENT batch is sent again, the same window with the same sequence; an OPEN one that C6 had
 //   written to has no partition and no sequence yet.
 // Errors: none; what cannot go now stays where it is until the topic is marked dirty again: by an alarm
@@ -60,10 +61,12 @@ class Sender {
 
   struct Callbacks {
     OnAnswer on_answer;
-    // These are not sent: a batch that would be encoded anew, whose records are not what they were; and one
-    // with a sequence, whose leader is now a broker that knows no sequences.
+    // These are not sent: a batch that would be encoded anew, whose records are not what they were; one with a
+    // sequence, whose leader is now a broker that knows no sequences; and one of unknown outcome, whose
+    // leader may have forgotten the sequence, and was not asked yet.
     std::function<void(const SentBatch& batch)> on_corrupt;
     std::function<void(const SentBatch& batch)> on_sequence_unknown;
+    std::function<void(const SentBatch& batch)> on_maybe_forgotten;
   };
 
   // `chunks` outlives every connection.
@@ -80,6 +83,7 @@ class Sender {
     uint64_t bytes = 0;
     int64_t timeout_ms = 0;  // what the broker may take
   };
+  enum class Sequencing { kWith, kWithout, kWait };
   using Loads = std::map<BrokerConnection*, Load>;
 
   // A suspect partition that could send.
@@ -109,8 +113,10 @@ class Sender {
   bool MayTakeAny(const Partition& partition, Turn* turn) const;
   bool MayEncode(Topic& topic, const BrokerConnection& connection, Turn* turn);
   void OnChunkRoom();
+  bool HasToAsk(const Partition& partition, const BrokerConnection& connection, const Turn& turn) const;
   BatchId PickBatch(Topic& topic, Partition& partition, BatchQueue** from, Turn* turn) const;
-  bool PrepareFirstSend(Topic& topic, int32_t number, BatchId batch, bool idempotent);
+  Sequencing ChooseSequencing(const Topic& topic, const BrokerConnection& connection, int64_t now_ms) const;
+  bool PrepareFirstSend(Topic& topic, int32_t number, BatchId batch, Sequencing sequencing);
   bool TakeSequence(shm::PartitionRow* row, int producer, uint64_t count, shm::SequenceWord* taken);
 
   // sender_encode.cc

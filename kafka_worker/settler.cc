@@ -70,8 +70,13 @@ bool FinishSettled(Memory& memory, BatchId id) {
   return false;
 }
 
-Settler::Settler(Memory& memory, TopicTable& topics, Cluster& cluster)
-    : memory_(memory), topics_(topics), cluster_(cluster), random_(std::random_device{}()) {}
+Settler::Settler(Memory& memory, TopicTable& topics, Cluster& cluster, LogLookup& lookup, const KafkaConfig& config)
+    : memory_(memory),
+      topics_(topics),
+      cluster_(cluster),
+      lookup_(lookup),
+      config_(config),
+      random_(std::random_device{}()) {}
 
 Partition& Settler::PartitionOf(const SentBatch& sent) const {
   return sent.topic->partitions[static_cast<size_t>(sent.partition)];
@@ -189,6 +194,9 @@ void Settler::Settle(BrokerConnection& connection, const SentBatch& sent, const 
     case Action::kDiscard:
       Refuse(sent, error, result);
       break;
+    case Action::kNoSequences:
+      OnNoSequences(sent, error, result);
+      break;
     case Action::kSequence:
     case Action::kFenced:
       ResetSequence(connection, sent, error);
@@ -214,6 +222,7 @@ void Settler::SettleDelivered(const SentBatch& sent, int64_t base_offset) {
   shm::Store(batch.word, shm::MakeBatchWord(BatchState::kAcked, batch.word.first, batch.word.count));  // C10
   DORY_CRASH_POINT("C10.acked");
   cluster_.CountAcknowledged(sent.broker);
+  if (HasSequence(batch)) sent.topic->without_sequences_until_ms = 0;
   Trouble& trouble = PartitionOf(sent).trouble;
   if (trouble.most_records == 0) trouble.server_error_since_ms = 0;
   Release(sent);
@@ -237,6 +246,7 @@ void Settler::Release(const SentBatch& sent) {
   Partition& partition = PartitionOf(sent);
   partition.state = Partition::State::kIdle;
   partition.batch = shm::kNoIndex;
+  partition.duplicates_counted = false;
   partition.failures = 0;
   const BatchKind kind = memory_.pool.descriptor(sent.batch).kind;
   if (FinishSettled(memory_, sent.batch)) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "kafka_worker/cluster.h"
+#include "kafka_worker/log_lookup.h"
 #include "kafka_worker/memory.h"
 #include "kafka_worker/protocol/error_codes.h"
 #include "kafka_worker/protocol/produce.h"
@@ -27,7 +28,10 @@ bool FinishSettled(Memory& memory, BatchId batch);
 
 class Settler {
  public:
-  Settler(Memory& memory, TopicTable& topics, Cluster& cluster);
+  Settler(Memory& memory, TopicTable& topics, Cluster& cluster, LogLookup& lookup, const KafkaConfig& config);
+
+  // Whether a batch is in the log is asked before it goes on otherwise than under its sequence.
+  void OnLookupEnd(const Question& question, Verdict verdict, int64_t offset);
 
   void OnAnswer(BrokerConnection& connection, const std::vector<SentBatch>& batches, int16_t version,
                 const Answer& answer);
@@ -35,8 +39,11 @@ class Settler {
   // A SENT batch whose records are not what they were: what is left of it.
   void DiscardCorrupt(const SentBatch& sent);
 
-  // A SENT batch whose leader knows no sequences: it goes again without one.
-  void LeaveSequence(const SentBatch& sent);
+  // A SENT batch whose leader knows no sequences: it goes again without one, or waits for another leader.
+  void OnSequenceUnknown(const SentBatch& sent);
+
+  // One of unknown outcome, whose leader may have forgotten its sequence.
+  void OnMaybeForgotten(const SentBatch& sent);
 
  private:
   using PartitionResult = protocol::ProducePartitionResult;
@@ -54,6 +61,17 @@ class Settler {
   void Retry(const SentBatch& sent, bool unknown_outcome, std::string_view why);
   void GoAtOnce(const SentBatch& sent);
 
+  // settler_sequence.cc
+  void OnAmbiguous(const SentBatch& sent, bool new_producer_id, std::string_view why);
+  void SettleUnsure(const Question& question);
+  void DiscardAmbiguous(const SentBatch& sent, bool new_producer_id);
+  void SendAgain(const SentBatch& sent);
+  void OnNoSequences(const SentBatch& sent, const protocol::ErrorCode& error, const PartitionResult& result);
+  void LeaveSequence(const SentBatch& sent, std::string_view why);
+  void ResetSequence(BrokerConnection& connection, const SentBatch& sent, const protocol::ErrorCode& error);
+  void StartOver(const SentBatch& sent, bool new_producer_id);
+  void LeaveEpoch(const shm::BatchDescriptor& batch, bool new_producer_id);
+
   // settler_refuse.cc
   void OnServerError(const SentBatch& sent, const protocol::ErrorCode& error);
   void OnUnauthorized(const SentBatch& sent, const protocol::ErrorCode& error, const PartitionResult& result);
@@ -63,14 +81,13 @@ class Settler {
   void RefuseCodec(const SentBatch& sent, const protocol::ErrorCode& error);
   void RefuseNamed(const SentBatch& sent, const protocol::ErrorCode& error, const PartitionResult& result);
   void ShrinkWindow(const SentBatch& sent, uint64_t count);
-  void ResetSequence(BrokerConnection& connection, const SentBatch& sent, const protocol::ErrorCode& error);
-  void StartOver(const SentBatch& sent, bool new_producer_id);
-  void LeaveEpoch(const shm::BatchDescriptor& batch, bool new_producer_id);
   Partition& PartitionOf(const SentBatch& sent) const;
 
   Memory& memory_;
   TopicTable& topics_;
   Cluster& cluster_;
+  LogLookup& lookup_;
+  KafkaConfig config_;
   std::minstd_rand random_;
 };
 

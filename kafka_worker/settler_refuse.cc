@@ -1,12 +1,10 @@
-// The other half of settler.h: answers that are not taken for final at once, refused windows, and
-// sequences that the broker does not take.
+// The second part of settler.h: answers that are not taken for final at once, and refused windows.
 
 #include <algorithm>
 
 #include "common/clock.h"
 #include "common/crash_point.h"
 #include "common/log.h"
-#include "kafka_worker/backoff.h"
 #include "kafka_worker/possible_duplicates.h"
 #include "kafka_worker/settler.h"
 #include "kafka_worker/window.h"
@@ -17,9 +15,7 @@ namespace {
 
 using protocol::Action;
 using protocol::ErrorCode;
-using protocol::InLog;
 using shm::BatchDescriptor;
-using shm::BatchKind;
 using shm::BatchState;
 
 constexpr uint32_t kLoneCuts = 5;        // in a row: then the batch is the cause
@@ -30,12 +26,19 @@ shm::Discard DiscardReasonOf(const ErrorCode& error) {
     case Action::kSplit:
       return shm::Discard::kTooLarge;
     case Action::kRefuseRecords:
+    case Action::kNoSequences:
       return shm::Discard::kRefused;
     case Action::kAuthorization:
       return shm::Discard::kNotAuthorized;
     default:
       return shm::Discard::kOther;
   }
+}
+
+// Whether some of the records may be the cause, and the others be taken.
+bool IsOfRecords(const ErrorCode& error) {
+  return error.action == Action::kSplit || error.action == Action::kRefuseRecords ||
+         error.action == Action::kNoSequences;
 }
 
 // How many records go before the first one that the broker named; none named: -1.
@@ -92,10 +95,11 @@ bool Settler::IsCutOffForGood(const SentBatch& sent) {
 void Settler::NarrowDown(const SentBatch& sent, std::string_view why) {
   Trouble& trouble = PartitionOf(sent).trouble;
   const uint64_t count = memory_.pool.descriptor(sent.batch).word.count;
+  const bool halves = count > 1 && sent.topic->config.on_ambiguous == dory::OnAmbiguous::kAtLeastOnce;
   trouble.lone_cuts = 0;
   LogError("{}/{}: {} messages can't be sent: {}; {}", sent.topic->name, sent.partition, count, why,
-           count > 1 ? "half of them" : "discarded, possibly delivered");
-  if (count > 1) {
+           halves ? "half of them" : "discarded, possibly delivered");
+  if (halves) {
     CountPossibleDuplicates(memory_, sent);
     trouble.most_records = static_cast<uint32_t>(count / 2);
     StartOver(sent, false);
@@ -107,9 +111,7 @@ void Settler::NarrowDown(const SentBatch& sent, std::string_view why) {
   SettleDiscarded(sent, shm::Discard::kAmbiguous);
 }
 
-// A broker refuses the window, or a record of it. What an earlier attempt may have left in the log is
-// counted as possible duplicates, and the rest of this goes on as if it had never been sent, under the
-// next epoch: other records under its sequence would be taken for what is there, and be lost.
+// A broker refuses the window, or a record of it.
 void Settler::Refuse(const SentBatch& sent, const ErrorCode& error, const PartitionResult& result) {
   if (error.code == protocol::error::kUnsupportedCompressionType && sent.compressed) {
     RefuseCodec(sent, error);
@@ -117,12 +119,10 @@ void Settler::Refuse(const SentBatch& sent, const ErrorCode& error, const Partit
   }
   const BatchDescriptor& batch = memory_.pool.descriptor(sent.batch);
   if (batch.unknown_outcome != 0) {
-    LogError("{}/{}: {} after an attempt of unknown outcome", sent.topic->name, sent.partition, error.name);
-    CountPossibleDuplicates(memory_, sent);
-    StartOver(sent, false);
+    OnAmbiguous(sent, false, error.name);
     return;
   }
-  if (error.action == Action::kSplit || error.action == Action::kRefuseRecords) {
+  if (IsOfRecords(error)) {
     RefuseNamed(sent, error, result);
     return;
   }
@@ -147,11 +147,11 @@ void Settler::RefuseCodec(const SentBatch& sent, const ErrorCode& error) {
 void Settler::RefuseNamed(const SentBatch& sent, const ErrorCode& error, const PartitionResult& result) {
   const uint64_t count = memory_.pool.descriptor(sent.batch).word.count;
   const int64_t named = FindFirstNamed(result);
-  if (error.action == Action::kRefuseRecords && named > 0 && static_cast<uint64_t>(named) < count) {
+  if (error.action != Action::kSplit && named > 0 && static_cast<uint64_t>(named) < count) {
     ShrinkWindow(sent, static_cast<uint64_t>(named));
     return;
   }
-  if (error.action == Action::kRefuseRecords && named == 0 && count > 1) {
+  if (error.action != Action::kSplit && named == 0 && count > 1) {
     shm::Store(memory_.pool.writable(sent.batch).word,
                shm::MakeBatchWord(BatchState::kSent, memory_.pool.descriptor(sent.batch).word.first, 1));
     DORY_CRASH_POINT("C9.named");
@@ -193,56 +193,6 @@ void Settler::ShrinkWindow(const SentBatch& sent, uint64_t count) {
   DORY_CRASH_POINT("C9.halved");
   PartitionOf(sent).state = Partition::State::kRetry;
   topics_.MarkDirty(*sent.topic);
-}
-
-// The broker does not take this sequence. Where the batch is surely not in the log it goes again under
-// the next epoch, from sequence 0; where that is not sure, it is a possible duplicate first.
-void Settler::ResetSequence(BrokerConnection& connection, const SentBatch& sent, const ErrorCode& error) {
-  const BatchDescriptor& batch = memory_.pool.descriptor(sent.batch);
-  const bool fenced = error.action == Action::kFenced;
-  const bool offers_3 = connection.VersionOf(protocol::Api::kInitProducerId).value_or(0) >= 3;
-  const InLog in_log = fenced ? InLog::kUnknown
-                              : protocol::JudgeSequenceError(error.code, batch.unknown_outcome == 0, offers_3);
-  LogError("{}/{}: {} at sequence {} of epoch {}; {}", sent.topic->name, sent.partition, error.name,
-           batch.base_sequence, batch.epoch, fenced ? "a new producer id" : "the next epoch");
-  if (in_log == InLog::kUnknown) CountPossibleDuplicates(memory_, sent);
-  StartOver(sent, fenced);
-}
-
-// What comes next in the batch's partition begins at sequence 0: of the next epoch, or of the next id.
-void Settler::LeaveEpoch(const BatchDescriptor& batch, bool new_producer_id) {
-  if (!HasSequence(batch)) return;
-  shm::SequenceWord next{0, static_cast<int16_t>(batch.epoch + 1), batch.producer_index};
-  if (new_producer_id || batch.epoch == INT16_MAX) {
-    cluster_.RenewProducerId(batch.producer_index);
-    next = shm::kNoSequence;
-  }
-  shm::Store(memory_.partitions->rows[batch.partition_row].sequence, next);
-  DORY_CRASH_POINT("C9.epoch");
-}
-
-void Settler::LeaveSequence(const SentBatch& sent) {
-  LogWarning("{}/{}: broker {} is older than 0.11; from here on without a sequence", sent.topic->name,
-             sent.partition, sent.broker);
-  CountPossibleDuplicates(memory_, sent);
-  StartOver(sent, false);
-}
-
-// SENT to PINNED: the window has no sequence any more, and its batch stands first again. It keeps its
-// partition: younger batches of its kind may have gone to others meanwhile.
-void Settler::StartOver(const SentBatch& sent, bool new_producer_id) {
-  BatchDescriptor& batch = memory_.pool.writable(sent.batch);
-  LeaveEpoch(batch, new_producer_id);
-  shm::Store(batch.word, shm::MakeBatchWord(BatchState::kPinned, batch.word.first, 0));
-  DORY_CRASH_POINT("C9.pinned");
-  Partition& partition = PartitionOf(sent);
-  BatchQueue& queue = batch.kind == BatchKind::kKey ? partition.keyed : partition.pinned;
-  queue.insert(queue.begin(), sent.batch);
-  partition.state = Partition::State::kIdle;
-  partition.batch = shm::kNoIndex;
-  ++partition.failures;
-  partition.not_before_ms = MonotonicMs() + ChooseDelayMs(kPartitionBackoff, partition.failures, random_());
-  topics_.MarkDirtyAt(*sent.topic, partition.not_before_ms);
 }
 
 }  // namespace dory::kafka

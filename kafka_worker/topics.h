@@ -41,6 +41,7 @@ struct Partition {
     kIdle,      // nothing of it is SENT
     kInFlight,  // `batch` is chosen or on its way
     kRetry,     // `batch` is SENT and goes again
+    kAsking,    // so, once its leader has said whether it is in the log (log_lookup.h)
   };
 
   int32_t leader = -1;
@@ -55,6 +56,8 @@ struct Partition {
   int64_t attempted_ms = 0;      // when its last request went out
   int64_t any_not_before_ms = 0; // suspect: when it may take an AnyPartition batch although others are healthy
   Trouble trouble;
+  bool asked = false;               // the leader was, since the last attempt
+  bool duplicates_counted = false;  // of `batch`, whose outcome is still unknown
   BatchQueue keyed;
   BatchQueue pinned;  // AnyPartition batches that were sent here once
 };
@@ -92,6 +95,9 @@ struct Topic {
   std::optional<shm::Discard> given_up;
   bool codec_missed = false;   // a broker is too old for its codec, and that was said
   bool codec_refused = false;  // a broker answered that it can't be: uncompressed until it is configured anew
+  // A broker answered that its message format has no sequences: until then its batches go without, and then
+  // one is tried with; 0: it has them. CLOCK_MONOTONIC.
+  int64_t without_sequences_until_ms = 0;
   bool dirty = false;
   int64_t alarm_ms = INT64_MAX;  // when it is marked dirty at the latest
 };

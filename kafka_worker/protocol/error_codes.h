@@ -19,6 +19,7 @@ namespace dory::kafka::protocol {
 namespace error {
 
 inline constexpr int16_t kNone = 0;
+inline constexpr int16_t kOffsetOutOfRange = 1;
 inline constexpr int16_t kUnknownTopicOrPartition = 3;
 inline constexpr int16_t kLeaderNotAvailable = 5;
 inline constexpr int16_t kNotLeaderOrFollower = 6;
@@ -53,6 +54,7 @@ enum class Action : uint8_t {
   kServerError,       // so; after a deadline the record that is the cause is sought and discarded
   kSplit,             // too large: halve the window; a single record is discarded
   kRefuseRecords,     // the named records are discarded, else halve until the one is found
+  kNoSequences,       // the topic's message format has none: without them; a batch that has none: kRefuseRecords
   kAuthorization,     // wait with back-off; discard after a deadline where there is one
   kSequence,          // see JudgeSequenceError()
   kFenced,            // someone uses our producer id: get a new one
@@ -114,7 +116,7 @@ inline constexpr std::array kErrorCodes = {
     ErrorCode{40, "INVALID_CONFIG", InLog::kNoChange, Action::kDiscard, false},
     ErrorCode{41, "NOT_CONTROLLER", InLog::kUnknown, Action::kRetry, false},
     ErrorCode{42, "INVALID_REQUEST", InLog::kNoChange, Action::kDiscard, false},
-    ErrorCode{43, "UNSUPPORTED_FOR_MESSAGE_FORMAT", InLog::kNoChange, Action::kRefuseRecords, false},
+    ErrorCode{43, "UNSUPPORTED_FOR_MESSAGE_FORMAT", InLog::kNoChange, Action::kNoSequences, false},
     ErrorCode{44, "POLICY_VIOLATION", InLog::kNoChange, Action::kRefuseRecords, false},
     ErrorCode{45, "OUT_OF_ORDER_SEQUENCE_NUMBER", InLog::kUnknown, Action::kSequence, false},
     ErrorCode{46, "DUPLICATE_SEQUENCE_NUMBER", InLog::kYes, Action::kDelivered, false},

@@ -16,16 +16,17 @@ from support.scripted_broker import ScriptedBroker, Step  # noqa: E402
 
 LAST = 133
 CODES = [*range(-1, LAST + 1), 4711]    # the last: from a Kafka that is not written yet
+NO_SEQUENCES = 43                       # of it the whole topic goes without them afterwards
 REQUEST_TIMED_OUT = 7                   # nothing is known of what it answers
 
 SETTLED = {0, 46}                       # NONE, DUPLICATE_SEQUENCE_NUMBER
 TOO_LARGE = {10, 18}                    # MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE
-# CORRUPT_MESSAGE, INVALID_REQUIRED_ACKS, INVALID_TIMESTAMP, UNSUPPORTED_FOR_MESSAGE_FORMAT,
-# POLICY_VIOLATION, INVALID_RECORD
-REFUSED = {2, 21, 32, 43, 44, 87}
+# CORRUPT_MESSAGE, INVALID_REQUIRED_ACKS, INVALID_TIMESTAMP, POLICY_VIOLATION, INVALID_RECORD
+REFUSED = {2, 21, 32, 44, 87}
 # Under another sequence, epoch or id, where it is known that nothing was written:
-# OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, UNKNOWN_PRODUCER_ID, PRODUCER_FENCED
-ANEW = {45, 47, 59, 90}
+# OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, UNKNOWN_PRODUCER_ID, PRODUCER_FENCED; and
+# without a sequence: UNSUPPORTED_FOR_MESSAGE_FORMAT
+ANEW = {43, 45, 47, 59, 90}
 # The same again: what may have been appended, what is retriable by Kafka's own list, what an
 # operator has to mend (authorization), UNSUPPORTED_VERSION, and what nobody knows.
 SAME_AGAIN = {
@@ -53,7 +54,7 @@ def after_resend(code):
 
 
 class AnswerTable(Scripted):
-    SIZES = {"one": 1, "ten": 10}
+    SIZES = {"one": 1, "ten": 10, "one.old": 1, "ten.old": 10}
 
     def run_table(self):
         self.broker = ScriptedBroker({topic: 2 * len(CODES) for topic in self.SIZES})
@@ -69,6 +70,8 @@ class AnswerTable(Scripted):
         """(topic, partition, number of messages, what is scripted, what has to happen)"""
         for topic, size in self.SIZES.items():
             for place, code in enumerate(CODES):
+                if (code == NO_SEQUENCES) != topic.endswith("old"):
+                    continue
                 step = Step(code, appends=code in SETTLED)
                 yield topic, 2 * place, size, [step], after_first_attempt(code, size)
                 unknown = Step(REQUEST_TIMED_OUT, appends=True)

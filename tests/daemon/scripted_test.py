@@ -102,7 +102,7 @@ class Answers(Scripted):
         ([Step(87, names=(2,)), Step(0), Step(87, names=(0,))], 3, {"refused": 1}, 0),
         ([Step(2), Step(2), Step(2)], 3, {"refused": 1}, 0),
         ([Step(32, names=(3,)), Step(0), Step(32)], 3, {"refused": 1}, 0),
-        ([Step(21), Step(43), Step(44)], 3, {"refused": 1}, 0),
+        ([Step(21), Step(2), Step(44)], 3, {"refused": 1}, 0),
         ([Step(17)], 0, {"other": 4}, 0),
         ([Step(29), Step(31), Step(58)], 4, {}, 0),
         ([Step(35)], 4, {}, 0),
@@ -129,6 +129,51 @@ class Answers(Scripted):
                 reasons[reason] = reasons.get(reason, 0) + count
         self.assertEqual(self.discarded_by(), reasons)
         self.assertEqual(books["possible_duplicates"], sum(case[3] for case in self.CASES))
+
+    def warned(self, text):
+        return [w["text"] for w in self.status()["warnings"] if text in w["text"]]
+
+    def test_a_topic_of_an_old_format_goes_without_sequences(self):
+        broker = self.run_against(2)
+        broker.without_sequences.add("t")
+        values = [self.send_batch(partition) for partition in range(2)]
+        self.wait_settled()
+        broker.script("t", 0, Step(7, appends=True))
+        values[0] += self.send_batch(0, "more") * 2
+        books = self.wait_settled()
+        self.assertEqual([self.log_of(partition) for partition in range(2)], values)
+        self.assertEqual(books["possible_duplicates"], BATCH)
+        self.assertTrue(self.warned("its message format is older than Kafka 0.11: at least once"))
+        self.assertEqual(self.log_text().count("its message format"), 1)
+
+    def test_without_a_producer_id_it_is_at_least_once_or_waits(self):
+        for kind in ("preferred", "required"):
+            with self.subTest(kind):
+                self.refuse_producer_id(kind)
+
+    def refuse_producer_id(self, kind):
+        broker = ScriptedBroker({"t": 1})
+        broker.init_producer_id_code = 31
+        broker.script("t", 0, Step(7, appends=True))
+        self.addCleanup(broker.stop)
+        broker.__enter__()
+        self.write_config("%s\nidempotence = %s" % (broker.address, kind), more=OPTIONS,
+                          buffer=SMALL)
+        self.broker, self.sent = broker, 0
+        dory = self.start()
+        values = self.send_batch(0)
+        if kind == "required":
+            wait_for("the warning",
+                     lambda: self.warned("CLUSTER_AUTHORIZATION_FAILED; messages wait"))
+            self.assertEqual(broker.seen["t", 0], [])
+            broker.init_producer_id_code = 0
+        books = self.wait_settled()
+        times = 2 if kind == "preferred" else 1
+        self.assertEqual(broker.log["t", 0], values * times)
+        self.assertEqual(books["possible_duplicates"], BATCH * (times - 1))
+        self.assertEqual(bool(self.warned("FAILED; at least once")), kind == "preferred")
+        self.check_buffer()
+        self.assertEqual(self.term(dory), 0)
 
     def test_an_id_that_somebody_else_uses_is_left(self):
         broker = self.run_against(1)

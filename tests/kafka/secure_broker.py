@@ -149,13 +149,18 @@ def listener_settings(certificates, kdc):
 # ---- between Dory and the broker -------------------------------------------------------------
 
 class Relay:
-    """Hands bytes on between a port of ours and the broker's; cut() ends all connections."""
+    """Hands bytes on between a port of ours and the broker's; cut() ends all connections.
+
+    What it `loses`, requests or answers, it does not hand on; while `away` it lets nobody in."""
 
     def __init__(self, port, target):
         self.target = target
         self.lock = threading.Lock()
         self.pairs = []
         self.accepted = 0
+        self.loses = None
+        self.lost = 0       # bytes
+        self.away = False
         self.listener = socket.create_server(("127.0.0.1", port))
         self.thread = threading.Thread(target=self.accept, daemon=True)
         self.thread.start()
@@ -176,10 +181,14 @@ class Relay:
                 broker = socket.create_connection(("127.0.0.1", self.target))
             except OSError:
                 return
+            if self.away:
+                client.close()
+                broker.close()
+                continue
             with self.lock:
                 self.pairs.append((client, broker))
                 self.accepted += 1
-            threading.Thread(target=hand_on, args=(client, broker), daemon=True).start()
+            threading.Thread(target=self.hand_on, args=(client, broker), daemon=True).start()
 
     def cut(self):
         with self.lock:
@@ -191,17 +200,20 @@ class Relay:
                 except OSError:
                     pass
 
-
-def hand_on(client, broker):
-    with client, broker, selectors.DefaultSelector() as selector:
-        selector.register(client, selectors.EVENT_READ, broker)
-        selector.register(broker, selectors.EVENT_READ, client)
-        try:
-            while True:
-                for key, _events in selector.select():
-                    data = key.fileobj.recv(1 << 16)
-                    if not data:
-                        return
-                    key.data.sendall(data)
-        except OSError:
-            pass
+    def hand_on(self, client, broker):
+        with client, broker, selectors.DefaultSelector() as selector:
+            selector.register(client, selectors.EVENT_READ, (broker, "requests"))
+            selector.register(broker, selectors.EVENT_READ, (client, "answers"))
+            try:
+                while True:
+                    for key, _events in selector.select():
+                        data = key.fileobj.recv(1 << 16)
+                        if not data:
+                            return
+                        to, what = key.data
+                        if self.loses == what:
+                            self.lost += len(data)
+                        else:
+                            to.sendall(data)
+            except OSError:
+                pass

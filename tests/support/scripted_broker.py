@@ -220,6 +220,8 @@ class ScriptedBroker:
         self.events = []
         self.complaints = []
         self.offered_init_producer_id = 1
+        self.init_producer_id_code = 0      # what it answers then
+        self.without_sequences = set()      # topics whose message format is too old for them
         self.throttle_ms = 0                # told with every Produce answer
         self.max_idle_s = None              # of connections to come: they are closed then
         # By api, what becomes of its next answers, frame by frame: a function that gives the pieces
@@ -336,7 +338,8 @@ class ScriptedBroker:
         if api == INIT_PRODUCER_ID:
             with self.lock:
                 self.next_producer_id += 1
-                return correlation + struct.pack(">ihqh", 0, 0, self.next_producer_id, 0)
+                return correlation + struct.pack(">ihqh", 0, self.init_producer_id_code,
+                                                 self.next_producer_id, 0)
         if api != PRODUCE:      # one that it does not offer: Kafka 4 closes, too
             return None
         body = self.answer_produce(connection, self.read_produce(reader, version), number)
@@ -408,6 +411,11 @@ class ScriptedBroker:
 
     def append(self, key, batch):
         """Kafka's checks of the sequence, and the append; (code, base offset)."""
+        if batch.producer >= 0 and key[0] in self.without_sequences:
+            return 43, -1
+        if batch.producer < 0:      # it has no sequence, and is appended whatever comes
+            self.log[key].extend(batch.values)
+            return 0, len(self.log[key]) - len(batch.values)
         state = self.producers.get((*key, batch.producer))
         if state is None or batch.epoch > state.epoch:
             if batch.sequence != 0:

@@ -79,13 +79,15 @@ TEST(ConfigTest, OnlyBrokersAreRequired) {
   EXPECT_EQ(config.kafka.request_timeout_ms, 5'000);
   EXPECT_EQ(config.kafka.metadata_refresh_ms, 300'000);
   EXPECT_FALSE(config.kafka.topic_autocreate);
+  EXPECT_EQ(config.kafka.idempotence, Idempotence::kPreferred);
+  EXPECT_EQ(config.kafka.producer_id_expiration_ms, 86'400'000);
   EXPECT_EQ(config.kafka.max_request_bytes, 8 << 20);
   EXPECT_EQ(config.kafka.in_flight_bytes, 32 << 20);
   EXPECT_EQ(config.ForTopic("any"), (TopicConfig{Batching::kPerTopic, 100, 256 << 10, 0,
                                                  Compression::kNone, 0, 1024, 10,
                                                  TimestampSource::kClient, EmptyValue::kNull,
                                                  Rate{}, 60'000,
-                         0, 600'000}));
+                         0, 600'000, OnAmbiguous::kAtLeastOnce}));
   EXPECT_EQ(config.inputs, (std::vector<InputConfig>{
                                {"datagram", InputType::kUnixDatagram,
                                 "/run/dory/input_datagram_sock", 0222, "", "", 64 << 10, 0}}));
@@ -99,7 +101,8 @@ TEST(ConfigTest, EveryOptionIsRead) {
       "[log]\nto=/var/log/dory.log\nlevel=error\n"
       "[http]\nlisten=[::1]:80\n"
       "[kafka]\nbrokers=a:1,b:2\nclient_id=c\nrequest_timeout=1s\nmetadata_refresh=1h\n"
-      "topic_autocreate=yes\nmax_request_bytes=1M\nin_flight_bytes=2M\n"
+      "topic_autocreate=yes\nidempotence=required\nproducer_id_expiration=10s\n"
+      "max_request_bytes=1M\nin_flight_bytes=2M\n"
       "security_protocol=SASL_SSL\n"
       "[tls]\nca_file=/ca\ncertificate_file=/c\nkey_file=/k\nkey_password_file=/p\nverify=chain\n"
       "[sasl]\nmechanism=SCRAM-SHA-512\nusername=n\npassword_file=/w\ntoken_file=\ntoken_command=\nkeytab_file=\n"
@@ -107,7 +110,7 @@ TEST(ConfigTest, EveryOptionIsRead) {
       "[topic:*]\nbatching=off\nbatch_time=1ms\nbatch_bytes=1K\nbatch_messages=9\n"
       "compression=zstd\ncompression_level=22\ncompression_min_size=0\ncompression_min_ratio=99%\n"
       "timestamp=receive\nempty_value=empty\nrate_limit=7/3s\nunknown_topic_deadline=off\n"
-      "authorization_deadline=5s\nserver_error_deadline=off\n"
+      "authorization_deadline=5s\nserver_error_deadline=off\non_ambiguous=at_most_once\n"
       "[input:x]\ntype=unix_datagram\npath=/r/x\nmode=0660\nowner=o\ngroup=p\n"
       "max_message_size=1M\nlane=0\n");
   EXPECT_EQ(config.instance + config.run_dir + config.user + config.group, "b/rug");
@@ -120,14 +123,15 @@ TEST(ConfigTest, EveryOptionIsRead) {
   EXPECT_EQ(config.log_to, "/var/log/dory.log");
   EXPECT_EQ(config.log_level, LogLevel::kError);
   EXPECT_EQ(config.http_listen, (HostPort{"::1", 80}));
-  EXPECT_EQ(config.kafka, (KafkaConfig{{{"a", 1}, {"b", 2}}, "c", 1000, 3'600'000, true, 1 << 20, 2 << 20,
+  EXPECT_EQ(config.kafka, (KafkaConfig{{{"a", 1}, {"b", 2}}, "c", 1000, 3'600'000, true, Idempotence::kRequired,
+                                       10'000, 1 << 20, 2 << 20,
                                        SecurityProtocol::kSaslSsl,
                                        {"/ca", "/c", "/k", "/p", TlsVerify::kChain},
                                        {SaslMechanism::kScramSha512, "n", "/w", "", "", "", "s"}}));
   EXPECT_EQ(config.topic_defaults, (TopicConfig{Batching::kOff, 1, 1024, 9,
                                                 Compression::kZstd, 22, 0, 99,
                                                 TimestampSource::kReceive, EmptyValue::kEmpty, Rate{7, 3000}, 0,
-                         5000, 0}));
+                         5000, 0, OnAmbiguous::kAtMostOnce}));
   EXPECT_EQ(config.inputs, (std::vector<InputConfig>{{"x", InputType::kUnixDatagram, "/r/x", 0660,
                                                       "o", "p", 1 << 20, 0}}));
   for (const OptionRow& row : ListOptions()) {
@@ -236,8 +240,8 @@ TEST(ConfigTest, AnIncludesErrorsNameIt) {
   ASSERT_FALSE(config.ok());
   EXPECT_EQ(config.status().message(),
             main + ":4: [kafka] x = 1: unknown option; allowed: brokers, client_id, "
-                   "request_timeout, metadata_refresh, topic_autocreate, max_request_bytes, "
-                   "in_flight_bytes, security_protocol\n" +
+                   "request_timeout, metadata_refresh, topic_autocreate, idempotence, "
+                   "producer_id_expiration, max_request_bytes, in_flight_bytes, security_protocol\n" +
                 a + ":3: [log] level = loud: unknown value; allowed: trace, debug, info, warning, "
                     "error\n" +
                 a + ":4: [kafka]: stands already at " + main + ":2; allowed: once");

@@ -27,6 +27,8 @@
 #include "common/file_descriptor.h"
 #include "kafka_worker/protocol/versions.h"
 #include "kafka_worker/protocol/wire.h"
+#include "tests/unit/kafka_worker/fake_leader.h"
+#include "tests/unit/kafka_worker/fake_log.h"
 #include "tests/unit/kafka_worker/fake_metadata.h"
 #include "tests/unit/kafka_worker/seen_batch.h"
 
@@ -95,6 +97,12 @@ class FakeBroker {
   int16_t metadata_error = 0;                       // of the whole answer; from 13 on
   std::map<std::string, protocol::TopicId> ids;     // of topics; told from Metadata 10 on
   int16_t init_producer_id_version = 1;             // the newest that is offered; -1: none
+  int16_t init_producer_id_code = 0;                // what it answers then
+  bool without_sequences = false;                   // its topics' message format is too old for them
+  bool offers_fetch = false;                        // and ListOffsets, in versions 11 and 5;
+  bool offers_describe_producers = false;
+  FakeLog offsets;                                  // what these say; `log` has the values
+  bool takes_any_sequence = false;                  // of a producer that it does not know, as Kafka from 2.5 on
   bool knows_api_versions = true;                   // else it closes the connection, as Kafka 0.8 and 0.9 do
   int32_t leader = 1;                               // of all partitions; this broker is 1 (or 2),
   int32_t broker_id = 1;
@@ -127,6 +135,7 @@ class FakeBroker {
     stuck.clear();
     for (const auto& client : std::map(clients_)) Serve(*client.first);
   }
+  void ForgetProducers() { leaders_.clear(); }
   // The producer's state of a partition, as if so many records had come before.
   void SetSequence(int32_t partition, int64_t id, int16_t epoch, int32_t next) {
     leaders_[partition] = {id, epoch, next, {}};
@@ -141,12 +150,6 @@ class FakeBroker {
     Bytes input;
     Bytes output;  // what the socket did not take
     size_t number = 0;
-  };
-  struct Leader {
-    int64_t producer_id = -1;
-    int16_t epoch = -1;
-    int32_t next = 0;
-    std::deque<std::pair<int32_t, size_t>> remembered;  // base sequence and count
   };
 
   void Accept() {
@@ -252,7 +255,13 @@ class FakeBroker {
       asked_versions.push_back(version);
       PutApiVersions(refused_version, &writer);
     }
-    if (api == protocol::Api::kListOffsets) writer.PutArrayCount(reader.Read<int32_t>() == -1 ? 0 : 1);
+    if (api == protocol::Api::kListOffsets && version > 0) {
+      offsets.PutOffset(&reader, &writer);
+    } else if (api == protocol::Api::kListOffsets) {
+      writer.PutArrayCount(reader.Read<int32_t>() == -1 ? 0 : 1);
+    }
+    if (api == protocol::Api::kFetch) offsets.PutRecords(&reader, &writer);
+    if (api == protocol::Api::kDescribeProducers) PutProducers(&reader, &writer);
     if (api == protocol::Api::kMetadata) PutMetadata(version, &reader, &writer);
     if (api == protocol::Api::kInitProducerId) PutProducerId(&writer);
     if (api == protocol::Api::kProduce) answers = PutProduce(version, client.number, &reader, &writer);
@@ -278,6 +287,8 @@ class FakeBroker {
     if (!refuses) {
       offered.emplace_back(0, produce_version);
       offered.emplace_back(3, metadata_version);
+      if (offers_fetch) offered.insert(offered.end(), {{1, 11}, {2, 5}});
+      if (offers_describe_producers) offered.emplace_back(61, 0);
       if (init_producer_id_version >= 0) offered.emplace_back(22, init_producer_id_version);
     }
     writer->Put<int16_t>(refuses ? 35 : 0);
@@ -312,10 +323,20 @@ class FakeBroker {
 
   void PutProducerId(protocol::Writer* writer) {
     writer->Put<int32_t>(0);
-    writer->Put<int16_t>(0);
-    writer->Put<int64_t>(next_producer_id++);
+    writer->Put<int16_t>(init_producer_id_code);
+    writer->Put<int64_t>(init_producer_id_code == 0 ? next_producer_id++ : -1);
     writer->Put<int16_t>(0);
     writer->PutNoTags();
+  }
+
+  void PutProducers(protocol::Reader* reader, protocol::Writer* writer) {
+    std::map<int32_t, LogEntry> known;
+    for (const auto& [partition, leader_state] : leaders_) {
+      if (leader_state.remembered.empty()) continue;
+      const auto& [sequence, count] = leader_state.remembered.back();
+      known[partition] = {0, leader_state.producer_id, leader_state.epoch, sequence, static_cast<int32_t>(count)};
+    }
+    offsets.PutProducers(known, reader, writer);
   }
 
   bool PutProduce(int16_t version, size_t connection, protocol::Reader* reader, protocol::Writer* writer) {
@@ -389,7 +410,7 @@ class FakeBroker {
   void PutResult(int16_t version, int32_t partition, const Step& step, protocol::Writer* writer) {
     writer->Put<int32_t>(partition);
     writer->Put<int16_t>(step.code);
-    writer->Put<int64_t>(step.code == 0 ? static_cast<int64_t>(log[partition].size()) : -1);
+    writer->Put<int64_t>(step.code == 0 ? offsets.OffsetOf(partition, seen[partition].back()) : -1);
     if (version >= 2) writer->Put<int64_t>(-1);
     if (version >= 5) writer->Put<int64_t>(0);
     if (version < 8) return;
@@ -434,6 +455,12 @@ class FakeBroker {
     PutTag(field, writer);
   }
 
+  void Append(int32_t partition, const SeenBatch& batch) {
+    std::vector<std::string>& values = log[partition];
+    values.insert(values.end(), batch.values.begin(), batch.values.end());
+    offsets.Append(partition, batch.producer_id, batch.epoch, batch.sequence, batch.values.size());
+  }
+
   static bool HasAny(const SeenBatch& batch, const std::set<std::string>& values) {
     return std::any_of(batch.values.begin(), batch.values.end(),
                        [&values](const std::string& value) { return values.contains(value); });
@@ -445,28 +472,12 @@ class FakeBroker {
     if (HasAny(batch, refused)) return 87;
     if (HasAny(batch, poison)) return -1;
     if (batch.producer_id < 0) {  // it has no sequence, and whatever comes is appended
-      log[partition].insert(log[partition].end(), batch.values.begin(), batch.values.end());
+      Append(partition, batch);
       return 0;
     }
-    Leader& leader_state = leaders_[partition];
-    const bool same = leader_state.producer_id == batch.producer_id;
-    if (same && batch.epoch < leader_state.epoch) return 47;
-    if (same && batch.epoch == leader_state.epoch) {
-      for (const auto& [base, count] : leader_state.remembered) {
-        if (base == batch.sequence && count == batch.values.size()) return 0;
-      }
-      if (batch.sequence != leader_state.next) return 45;
-    } else if (batch.sequence != 0) {
-      return 45;
-    }
-    if (!same || batch.epoch != leader_state.epoch) leader_state.remembered.clear();
-    leader_state.producer_id = batch.producer_id;
-    leader_state.epoch = batch.epoch;
-    leader_state.next = static_cast<int32_t>((static_cast<uint32_t>(batch.sequence) + batch.values.size()) & INT32_MAX);
-    leader_state.remembered.emplace_back(batch.sequence, batch.values.size());
-    if (leader_state.remembered.size() > 5) leader_state.remembered.pop_front();
-    std::vector<std::string>& values = log[partition];
-    values.insert(values.end(), batch.values.begin(), batch.values.end());
+    if (without_sequences) return 43;
+    if (const auto verdict = leaders_[partition].Judge(batch, takes_any_sequence)) return *verdict;
+    Append(partition, batch);
     return 0;
   }
 
@@ -478,7 +489,7 @@ class FakeBroker {
   std::unique_ptr<IoWatcher> accept_;
   std::map<Client*, std::shared_ptr<Client>> clients_;
   std::vector<std::shared_ptr<Client>> retired_;
-  std::map<int32_t, Leader> leaders_;
+  std::map<int32_t, FakeLeader> leaders_;
   std::set<int32_t> named_leaders_;  // of the answer at hand
 };
 

@@ -41,11 +41,13 @@ class WorkerFixture : public ::testing::Test {
   }
   ~WorkerFixture() override { EndLife(); }
 
-  void Configure(const std::string& topic_options) {
-    ConfigureBrokers("127.0.0.1:" + std::to_string(broker_.port()), topic_options);
+  void Configure(const std::string& topic_options, const std::string& kafka_options = "") {
+    ConfigureBrokers("127.0.0.1:" + std::to_string(broker_.port()), topic_options, kafka_options);
   }
-  void ConfigureBrokers(const std::string& list, const std::string& topic_options) {
-    context_.config = ParseConfigText("[kafka]\nbrokers = " + list + "\n[topic:*]\n" + topic_options, "test.conf").Take();
+  void ConfigureBrokers(const std::string& list, const std::string& topic_options,
+                        const std::string& kafka_options = "") {
+    context_.config = ParseConfigText("[kafka]\nbrokers = " + list + "\n" + kafka_options + "[topic:*]\n" + topic_options,
+                                      "test.conf").Take();
   }
 
   void StartLife() {

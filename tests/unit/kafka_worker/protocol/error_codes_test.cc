@@ -24,7 +24,8 @@ std::map<int, Expected> MakeDecided() {
   add({3, 5, 6, 7, 13, 20, 56, 74, 75, 100}, InLog::kUnknown, Action::kRetry);
   add({19}, InLog::kNoChange, Action::kRetryBackoffOnly);
   add({10, 18}, InLog::kNoChange, Action::kSplit);
-  add({2, 21, 32, 43, 44, 87}, InLog::kNoChange, Action::kRefuseRecords);
+  add({2, 21, 32, 44, 87}, InLog::kNoChange, Action::kRefuseRecords);
+  add({43}, InLog::kNoChange, Action::kNoSequences);
   add({29, 31, 33, 34, 58}, InLog::kNoChange, Action::kAuthorization);
   add({45, 59}, InLog::kUnknown, Action::kSequence);
   add({47, 90}, InLog::kNoChange, Action::kFenced);
