@@ -26,6 +26,8 @@ static_assert(kRecordCountAt + sizeof(int32_t) == kBatchHeaderBytes);
 constexpr size_t kLengthCountsFrom = 12;
 constexpr int8_t kMagic = 2;
 constexpr int32_t kNoLeaderEpoch = -1;
+// From here a caller may add what a batch has of offsets, and one.
+constexpr int64_t kMostBaseOffset = std::numeric_limits<int64_t>::max() - (int64_t{1} << 32);
 
 BatchHeader LoadHeader(const std::byte* from) {
   BatchHeader header;
@@ -94,11 +96,14 @@ std::optional<LoggedBatch> PeekBatch(ByteSpan bytes) {
   const size_t size = kLengthCountsFrom + static_cast<size_t>(length);
   if (length < 0 || size > bytes.size() || size <= kMagicAt) return std::nullopt;
   const auto base = LoadBigEndian<int64_t>(from);
+  if (base < 0 || base > kMostBaseOffset) return std::nullopt;
   LoggedBatch batch{.base_offset = base, .last_offset = base, .magic = LoadBigEndian<int8_t>(from + kMagicAt),
                     .size = size};
   if (batch.magic < kMagic) return batch;
   if (size < kBatchHeaderBytes) return std::nullopt;
-  batch.last_offset += LoadBigEndian<int32_t>(from + kLastOffsetDeltaAt);
+  const auto last_offset_delta = LoadBigEndian<int32_t>(from + kLastOffsetDeltaAt);
+  if (last_offset_delta < 0) return std::nullopt;
+  batch.last_offset += last_offset_delta;
   batch.producer_id = LoadBigEndian<int64_t>(from + kProducerIdAt);
   batch.producer_epoch = LoadBigEndian<int16_t>(from + kProducerEpochAt);
   batch.base_sequence = LoadBigEndian<int32_t>(from + kBaseSequenceAt);

@@ -138,6 +138,20 @@ TEST(BatchTest, ALogIsReadBatchByBatch) {
   for (size_t size = 0; size < batch.size(); ++size) EXPECT_FALSE(PeekBatch(ByteSpan(batch).first(size)).has_value());
 }
 
+// Found by tests/fuzz/batch_target: their sum was no number.
+TEST(BatchTest, OffsetsThatNoLogHasAreNoBatch) {
+  for (const int64_t base : {int64_t{-1}, INT64_MIN, INT64_MAX, INT64_MAX - 2}) {
+    Bytes batch = MakeBatch();
+    StoreBigEndian<int64_t>(batch.data(), base);
+    EXPECT_FALSE(PeekBatch(batch).has_value()) << base;
+  }
+  for (const int32_t delta : {-1, INT32_MIN}) {
+    Bytes batch = MakeBatch();
+    StoreBigEndian<int32_t>(batch.data() + 23, delta);
+    EXPECT_FALSE(PeekBatch(batch).has_value()) << delta;
+  }
+}
+
 TEST(BatchTest, MessagesOfOlderFormatsArePassed) {
   Bytes message(34);
   StoreBigEndian<int64_t>(message.data(), 7);
