@@ -1,5 +1,5 @@
 // Bytes as a batch of message format 2: as they are, and with length and crc made to hold, since what lies behind
-// those would hardly ever be reached. The header of what is read is written as it was.
+// those would hardly ever be reached. The header of what is read is written as it was. And as a log, batch by batch.
 
 #include "kafka_worker/protocol/batch.h"
 
@@ -44,11 +44,22 @@ void Read(ByteSpan bytes) {
   fuzz::Require(std::equal(again + kLengthAt, again + kLengthCountsFrom, bytes.begin() + kLengthAt));
 }
 
+// As the worker looks into a log.
+void Peek(ByteSpan bytes) {
+  int64_t next_offset = 0;
+  while (const auto batch = PeekBatch(bytes)) {
+    next_offset = std::max(next_offset, batch->last_offset + 1);
+    fuzz::Require(batch->size > 0 && batch->size <= bytes.size() && batch->last_offset >= batch->base_offset);
+    bytes = bytes.subspan(batch->size);
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const ByteSpan bytes = fuzz::AsInput(data, size);
   Read(bytes);
+  Peek(bytes);
   if (size < kBatchHeaderBytes) return 0;
   std::vector<std::byte> mended(bytes.begin(), bytes.end());
   Mend(&mended);
