@@ -82,6 +82,8 @@ struct KafkaConfig {
   int64_t request_timeout_ms = 0;
   int64_t metadata_refresh_ms = 0;
   bool topic_autocreate = false;
+  std::string topic_autocreate_allow;  // names and beginnings of names: common/topic_pattern.h
+  Rate topic_autocreate_rate;          // count 0: off, any number
   Idempotence idempotence{};
   int64_t producer_id_expiration_ms = 0;  // the brokers'
   int64_t max_request_bytes = 0;

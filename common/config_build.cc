@@ -11,6 +11,7 @@
 #include "common/option_table.h"
 #include "common/paths.h"
 #include "common/text_check.h"
+#include "common/topic_pattern.h"
 
 namespace dory {
 namespace {
@@ -106,6 +107,7 @@ class Builder {
     CheckPaths();
     CheckMessageSizes();
     CheckCompressionLevels();
+    CheckAutocreateList();
     CheckTls();
     CheckSasl();
     if (!text_.errors.empty()) return JoinErrors();
@@ -363,6 +365,17 @@ class Builder {
       const bool same = topic.compression == defaults.compression &&
                         topic.compression_level == defaults.compression_level;
       if (!same) CheckCompressionLevel("topic:" + name, topic);
+    }
+  }
+
+  void CheckAutocreateList() {
+    for (std::string pattern : SplitTopicPatterns(config_.kafka.topic_autocreate_allow)) {
+      const std::string read = pattern;
+      if (pattern.ends_with('*')) pattern.back() = 'x';  // what it stands for may be a letter
+      if (IsTopicName(pattern)) continue;
+      AddErrorAt("kafka", "topic_autocreate_allow", config_.kafka.topic_autocreate_allow,
+                 "'" + read + "' is not a name of a topic; allowed: names and beginnings of names that end in "
+                 "'*', separated by commas");
     }
   }
 

@@ -143,7 +143,16 @@ constexpr OptionRow kOptions[] = {
      "How often topics, partitions and leaders are asked for when nothing makes it necessary."},
     {kKafka, "topic_autocreate", kBoolean, "no", 0, 0, "", kKafkaWorker,
      Bind<&KafkaConfig::topic_autocreate>(),
-     "Whether brokers are asked to create a topic that they do not have."},
+     "Whether brokers are asked to create a topic that they do not have. Those before Kafka 0.11 create, "
+     "where they are set to, whatever they are asked about."},
+    {kKafka, "topic_autocreate_allow", kString, "*", 1, 4096, "", kKafkaWorker,
+     Bind<&KafkaConfig::topic_autocreate_allow>(),
+     "Topics that brokers may be asked to create: names, and beginnings of names that end in *, "
+     "separated by commas."},
+    {kKafka, "topic_autocreate_rate", kRate, "60/1m", 1, 1'000'000, "off", kKafkaWorker,
+     Bind<&KafkaConfig::topic_autocreate_rate>(),
+     "How many topics brokers are asked to create in a while. Messages of further ones wait for the "
+     "next, and unknown_topic_deadline runs."},
     {kKafka, "idempotence", kEnum, "preferred", 0, 0, "preferred|required", kKafkaWorker,
      Bind<&KafkaConfig::idempotence>(),
      "What happens where a message can't be sent exactly once: a broker older than Kafka 0.11, one that "

@@ -48,6 +48,7 @@ Cluster::Cluster(EventLoop& loop, const KafkaConfig& config, Memory& memory, Clu
                 .sasl = config.UsesSasl() ? &config_.sasl : nullptr},
       memory_(memory),
       callbacks_(std::move(callbacks)),
+      creation_(config),
       tick_(loop, [this] { Tick(); }),
       random_(std::random_device{}()) {
   FindStoredProducerId();
@@ -198,18 +199,29 @@ void Cluster::Tick() {
   tick_.StartOnce(metadata_due || NeedsProducerId() ? kTickMs : std::clamp<int64_t>(metadata_due_ms_ - now, kTickMs, kIdleTickMs));
 }
 
+// What may be created is asked for by itself, in turn with all that are in use: a request allows the creation
+// of all its topics, or of none. Before Metadata 4 it can't say.
+std::vector<std::string> Cluster::ChooseToCreate(const BrokerConnection& connection) {
+  const bool can_say = connection.VersionOf(Api::kMetadata).value_or(0) >= protocol::kFirstMetadataWithCreation;
+  if (asked_to_create_ || !can_say) return {};
+  return creation_.Choose(callbacks_.list_missing(), MonotonicMs());
+}
+
 void Cluster::RequestMetadata(BrokerConnection& connection) {
   if (!connection.VersionOf(Api::kMetadata)) {
     connection.Close(Status::Error("it offers no version of Metadata that we speak"));
     return;
   }
-  const std::vector<std::string> names = callbacks_.list_topics();
+  std::vector<std::string> names = ChooseToCreate(connection);
+  asked_to_create_ = !names.empty();
+  if (!asked_to_create_) names = callbacks_.list_topics();
   protocol::MetadataRequest request;
   request.topics.assign(names.begin(), names.end());
-  request.allow_auto_topic_creation = config_.topic_autocreate;
+  request.allow_auto_topic_creation = asked_to_create_;
   const protocol::RequestHeader header = connection.NextHeader(Api::kMetadata);
   metadata_under_way_ = true;
-  metadata_due_ms_ = INT64_MAX;  // a wish that comes while this is under way is a new one
+  // A wish that comes while this is under way is a new one.
+  metadata_due_ms_ = asked_to_create_ ? MonotonicMs() : INT64_MAX;
   connection.Exchange(Api::kMetadata, Frame::Of(protocol::EncodeMetadataRequest(header, request)),
                       [this, &connection, version = header.version](const Answer& answer) {
                         OnMetadata(connection, version, answer);

@@ -22,6 +22,7 @@
 #include "kafka_worker/broker_connection.h"
 #include "kafka_worker/memory.h"
 #include "kafka_worker/protocol/metadata.h"
+#include "kafka_worker/topic_creation.h"
 
 namespace dory::control {
 class WorkerStatus;
@@ -37,6 +38,7 @@ constexpr std::string_view DescribeWithoutSequences(const KafkaConfig& config) {
 
 struct ClusterCallbacks {
   std::function<std::vector<std::string>()> list_topics;  // those in use
+  std::function<std::vector<std::string>()> list_missing;  // and of them those that brokers do not have
   std::function<void(const protocol::MetadataResponse&)> on_metadata;
   std::function<void()> on_producer_id;   // there is one, or brokers refuse it
   std::function<void()> on_broker_ready;  // a connection came up, went down, or has room again
@@ -98,6 +100,7 @@ class Cluster {
   void RetireIdleSuspects(int64_t now_ms);
   void Tick();
   void RequestMetadata(BrokerConnection& connection);
+  std::vector<std::string> ChooseToCreate(const BrokerConnection& connection);
   void OnMetadata(BrokerConnection& connection, int16_t version, const Answer& answer);
   void OnNoMetadata(const Status& why);
   void AdoptBrokers(const protocol::MetadataResponse& metadata);
@@ -115,6 +118,8 @@ class Cluster {
   ConnectionSettings settings_;
   Memory& memory_;
   ClusterCallbacks callbacks_;
+  TopicCreation creation_;
+  bool asked_to_create_ = false;  // by the last request for metadata
   NegotiationMemory negotiations_;
   std::map<int32_t, Known> brokers_;
   std::unique_ptr<BrokerConnection> bootstrap_;

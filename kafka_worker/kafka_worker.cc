@@ -36,6 +36,14 @@ KafkaWorker::KafkaWorker(WorkerContext& context, shm::Segment& segment)
                       for (const auto& topic : topics_.topics()) names.push_back(topic->name);
                       return names;
                     },
+                .list_missing =
+                    [this] {
+                      std::vector<std::string> names;
+                      for (const auto& topic : topics_.topics()) {
+                        if (topic->unknown_since_ms > 0) names.push_back(topic->name);
+                      }
+                      return names;
+                    },
                 .on_metadata = [this](const protocol::MetadataResponse& metadata) { OnMetadata(metadata); },
                 .on_producer_id = [this] { topics_.MarkAllDirty(); },
                 .on_broker_ready = [this] { topics_.MarkAllDirty(); }}),

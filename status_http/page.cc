@@ -33,7 +33,7 @@ Cell LossCell(const Json& object, const char* key) {
 
 Cell StateCell(const std::string& state) {
   if (state == "up") return {state, "state up"};
-  const bool moves = state == "starting" || state == "connecting" || state == "negotiating";
+  const bool moves = state == "starting" || state == "connecting" || state == "negotiating" || state == "throttled";
   return {state, moves ? "state moving" : "state bad"};
 }
 

@@ -71,7 +71,7 @@ Bytes EncodeMetadataRequest(const RequestHeader& header, const MetadataRequest& 
   EncodeRequestHeader(kApi, header, &writer);
   writer.PutArrayCount(request.topics.size());
   for (std::string_view topic : request.topics) EncodeTopic(topic, header.version, &writer);
-  if (header.version >= 4) writer.PutBool(request.allow_auto_topic_creation);
+  if (header.version >= kFirstMetadataWithCreation) writer.PutBool(request.allow_auto_topic_creation);
   if (header.version >= 8 && header.version <= 10) writer.PutBool(false);  // cluster's operations
   if (header.version >= 8) writer.PutBool(false);                          // topics' operations
   writer.PutNoTags();

@@ -16,6 +16,9 @@
 
 namespace dory::kafka::protocol {
 
+// From here on a request says whether topics may be created.
+inline constexpr int16_t kFirstMetadataWithCreation = 4;
+
 struct MetadataRequest {
   // Empty: no topic, not all; but version 0 has no word for none, and means all.
   std::vector<std::string_view> topics;

@@ -101,7 +101,7 @@ TEST(ConfigTest, EveryOptionIsRead) {
       "[log]\nto=/var/log/dory.log\nlevel=error\n"
       "[http]\nlisten=[::1]:80\n"
       "[kafka]\nbrokers=a:1,b:2\nclient_id=c\nrequest_timeout=1s\nmetadata_refresh=1h\n"
-      "topic_autocreate=yes\nidempotence=required\nproducer_id_expiration=10s\n"
+      "topic_autocreate=yes\ntopic_autocreate_allow=t*\ntopic_autocreate_rate=5/1s\nidempotence=required\nproducer_id_expiration=10s\n"
       "max_request_bytes=1M\nin_flight_bytes=2M\n"
       "security_protocol=SASL_SSL\n"
       "[tls]\nca_file=/ca\ncertificate_file=/c\nkey_file=/k\nkey_password_file=/p\nverify=chain\n"
@@ -123,7 +123,7 @@ TEST(ConfigTest, EveryOptionIsRead) {
   EXPECT_EQ(config.log_to, "/var/log/dory.log");
   EXPECT_EQ(config.log_level, LogLevel::kError);
   EXPECT_EQ(config.http_listen, (HostPort{"::1", 80}));
-  EXPECT_EQ(config.kafka, (KafkaConfig{{{"a", 1}, {"b", 2}}, "c", 1000, 3'600'000, true, Idempotence::kRequired,
+  EXPECT_EQ(config.kafka, (KafkaConfig{{{"a", 1}, {"b", 2}}, "c", 1000, 3'600'000, true, "t*", {5, 1000}, Idempotence::kRequired,
                                        10'000, 1 << 20, 2 << 20,
                                        SecurityProtocol::kSaslSsl,
                                        {"/ca", "/c", "/k", "/p", TlsVerify::kChain},
@@ -240,8 +240,8 @@ TEST(ConfigTest, AnIncludesErrorsNameIt) {
   ASSERT_FALSE(config.ok());
   EXPECT_EQ(config.status().message(),
             main + ":4: [kafka] x = 1: unknown option; allowed: brokers, client_id, "
-                   "request_timeout, metadata_refresh, topic_autocreate, idempotence, "
-                   "producer_id_expiration, max_request_bytes, in_flight_bytes, security_protocol\n" +
+                   "request_timeout, metadata_refresh, topic_autocreate, topic_autocreate_allow, "
+                   "topic_autocreate_rate, idempotence, producer_id_expiration, max_request_bytes, in_flight_bytes, security_protocol\n" +
                 a + ":3: [log] level = loud: unknown value; allowed: trace, debug, info, warning, "
                     "error\n" +
                 a + ":4: [kafka]: stands already at " + main + ":2; allowed: once");

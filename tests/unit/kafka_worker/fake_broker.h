@@ -108,6 +108,7 @@ class FakeBroker {
   int32_t broker_id = 1;
   uint16_t other_port = 0;                          // and at this port is the other, where there is one
   int32_t replicas = 0;                             // of each partition, as Metadata says
+  bool creates = false;                             // topics, with 2 partitions, where a request allows it
   uint16_t hinted_port = 0;                         // of any other broker that a Step names as the leader
   int64_t next_producer_id = 1000;
   bool holds = false;                               // serves no Produce until GoOn()
@@ -315,7 +316,10 @@ class FakeBroker {
       const auto found = topics.find(name);
       const auto named = ids.find(name);
       FakeTopic& topic = metadata.topics.emplace_back(FakeTopic{.name = name, .error_code = 3});
-      if (found == topics.end()) continue;
+      if (found == topics.end()) {  // once it is there the next request finds it
+        if (creates && asked_metadata.back().allows_creation) topics[name] = 2;
+        continue;
+      }
       topic = {name, 0, named == ids.end() ? protocol::kNoTopicId : named->second, found->second, leader, replicas};
     }
     PutFakeMetadata(version, metadata, writer);
