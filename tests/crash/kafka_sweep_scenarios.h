@@ -71,7 +71,7 @@ inline const std::vector<Scenario> kScenarios = {
      .messages = With(Mix(10, 1), Fate::kFatal, {4, 7}),
      .options = "batch_time = 20ms\nserver_error_deadline = 1s\n"},
     {.name = "cut off alone",
-     .messages = With(Mix(16, 2), Fate::kCutOff, {2}),
+     .messages = With(Mix(22, 2), Fate::kCutOff, {2}),
      .pace = Pace::kSlowly,
      .options = "batch_time = 20ms\n"},
     {.name = "sequences",
