@@ -331,9 +331,12 @@ void Cluster::OnProducerId(BrokerConnection& connection, int16_t version, const 
   const auto response = body.ok() ? protocol::DecodeInitProducerIdResponse(version, body.value())
                                   : Result<protocol::InitProducerIdResponse>(body.status());
   if (!response.ok()) return OnNoProducerId(response.status().message(), false);
-  connection.NoteThrottle(Api::kInitProducerId, version, response.value().throttle_time_ms);
-  if (response.value().error_code != protocol::error::kNone) {
-    const protocol::ErrorCode& error = protocol::FindErrorCode(response.value().error_code);
+  const protocol::ErrorCode& error = protocol::FindErrorCode(response.value().error_code);
+  // Noise of this length can be read, too: half of all throttle times in it are days.
+  if (&error != &protocol::kUnlistedErrorCode) {
+    connection.NoteThrottle(Api::kInitProducerId, version, response.value().throttle_time_ms);
+  }
+  if (error.code != protocol::error::kNone) {
     return OnNoProducerId(error.name, error.in_log == protocol::InLog::kNoChange);  // not one that time mends
   }
   producer_id_failures_ = 0;
