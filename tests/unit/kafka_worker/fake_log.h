@@ -60,10 +60,7 @@ class FakeLog {
     (void)reader->Read<int32_t>();
     const auto time = reader->Read<int64_t>();
     writer->Put<int32_t>(0);
-    writer->PutArrayCount(1);
-    writer->PutString(topic);
-    writer->PutArrayCount(1);
-    writer->Put<int32_t>(partition);
+    PutOnePartition(topic, partition, writer);
     writer->Put<int16_t>(code);
     writer->Put<int64_t>(-1);
     writer->Put<int64_t>(time == -2 || End(partition) > start ? start : -1);
@@ -82,10 +79,7 @@ class FakeLog {
     writer->Put<int32_t>(0);
     writer->Put<int16_t>(0);
     writer->Put<int32_t>(0);
-    writer->PutArrayCount(1);
-    writer->PutString(topic);
-    writer->PutArrayCount(1);
-    writer->Put<int32_t>(partition);
+    PutOnePartition(topic, partition, writer);
     writer->Put<int16_t>(outside ? int16_t{1} : code);
     writer->Put<int64_t>(outside ? -1 : End(partition));
     writer->Put<int64_t>(-1);
@@ -105,10 +99,7 @@ class FakeLog {
     (void)reader->ReadUnsignedVarint();
     const auto partition = reader->Read<int32_t>();
     writer->Put<int32_t>(0);
-    writer->PutArrayCount(1);
-    writer->PutString(topic);
-    writer->PutArrayCount(1);
-    writer->Put<int32_t>(partition);
+    PutOnePartition(topic, partition, writer);
     writer->Put<int16_t>(code);
     writer->PutNullableString(std::nullopt);
     const auto found = known.find(partition);
@@ -127,6 +118,14 @@ class FakeLog {
   }
 
  private:
+  // The head of what is said of it: one topic, one partition.
+  static void PutOnePartition(const std::string& topic, int32_t partition, protocol::Writer* writer) {
+    writer->PutArrayCount(1);
+    writer->PutString(topic);
+    writer->PutArrayCount(1);
+    writer->Put<int32_t>(partition);
+  }
+
   // Whole batches from the one with `offset` on, and the next one cut short.
   protocol::Bytes Read(int32_t partition, int64_t offset) {
     protocol::Bytes records;
