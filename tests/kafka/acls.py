@@ -73,13 +73,7 @@ def running(cluster, more=""):
 
 
 def wait_warning(dory, *texts):
-    return wait_until(lambda: [w["text"] for w in dory.status()["warnings"]
-                               if all(text in w["text"] for text in texts)],
-                      "a warning with %s" % (texts,))[0]
-
-
-def is_warned(dory, text):
-    return any(text in w["text"] for w in dory.status()["warnings"])
+    return wait_until(lambda: dory.warnings(*texts), "a warning with %s" % (texts,))[0]
 
 
 def write_is_enough(cluster, scale):
@@ -97,8 +91,8 @@ def write_is_enough(cluster, scale):
             grant(cluster, "--cluster", "IdempotentWrite")
         grant(cluster, "--topic", topic, "Write")
         text = settle_accounts(cluster, dory, senders, sent)
-        check(not is_warned(dory, "not authorized"), "the warning stays")
-        wait_until(lambda: not is_warned(dory, "at least once"), "it is exactly once", 90)
+        check(not dory.warnings("not authorized"), "the warning stays")
+        wait_until(lambda: not dory.warnings("at least once"), "it is exactly once", 90)
         check(dory.books()["possible_duplicates"] == 0, "possible duplicates: %s" % dory.books())
         return "%s; %s" % (said, text)
 

@@ -7,7 +7,6 @@ Every test ends with what an independent consumer finds and with books that bala
 multiplies how long it is between two events.
 """
 
-import argparse
 import contextlib
 import os
 import sys
@@ -17,10 +16,11 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 from kafka import kafka_cluster  # noqa: E402
-from kafka.old_versions import judge_arrivals  # noqa: E402
-from kafka.three_brokers import BROKERS, free_port, new_topic, running  # noqa: E402
+from kafka.three_brokers import (  # noqa: E402
+    BROKERS, free_port, new_topic, read_arguments, running)
+from kafka.versions import settle_accounts  # noqa: E402
 from support import harness  # noqa: E402
-from support.harness import Senders, check, wait_until  # noqa: E402
+from support.harness import Senders, wait_until  # noqa: E402
 
 NEWEST = ["2.8.2", "3.9.1", "4.3.0"]
 # From, to, and what the brokers are told so that old and new ones understand each other.
@@ -51,15 +51,7 @@ def under_load(cluster):
         senders = Senders(dory, new_topic("load"), 2, 0, rate=RATE)
         account = []
         yield dory, account
-        sent = senders.stop()
-        books = dory.wait_delivered()
-        check(books["received"] == sent, "sent %d, received %s" % (sent, books))
-        check(books["rejected"] == books["discarded"] == 0, "something was refused: %s" % books)
-        verdict = judge_arrivals(cluster, senders, books)
-        check(dory.count_buffer("--live") == 0, "something is counted as buffered")
-        account.append("sent %d, delivered %d, arrived %d, doubled %d of %d possible" % (
-            sent, books["delivered"], verdict["arrived"], verdict["doubled"],
-            books["possible_duplicates"]))
+        account.append(settle_accounts(cluster, dory, senders, senders.stop()))
 
 
 def wait_missed(cluster, dead):
@@ -121,17 +113,5 @@ def make_tests():
     return [test for test, _ in tests]
 
 
-def main():
-    tests = make_tests()
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tests", nargs="*", metavar="TEST",
-                        choices=[[], *[t.__name__ for t in tests]])
-    parser.add_argument("--scale", type=float, default=1.0)
-    args = parser.parse_args()
-    return harness.run_tests([t for t in tests if not args.tests or t.__name__ in args.tests],
-                             args.scale)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(harness.run_tests(*read_arguments(make_tests(), __doc__)))

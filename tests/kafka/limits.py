@@ -49,7 +49,7 @@ def expect_no_fault(dory):
     text = read_log(dory)
     for word in ("failure", "in time"):
         check(word not in text, "the log has '%s': %s" % (word, dory.last_words(20)))
-    warnings = [w["text"] for w in dory.status()["warnings"]]
+    warnings = dory.warnings()
     check(not any("broker" in w or "topic" in w for w in warnings), "warnings: %s" % warnings)
 
 

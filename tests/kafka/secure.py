@@ -99,15 +99,10 @@ def log_of(dory):
 
 def wait_warning(dory, *texts):
     """The first warning in the status that has all of the texts; the log names the broker, too."""
-    def look():
-        for warning in dory.status()["warnings"]:
-            if all(text in warning["text"] for text in texts):
-                return warning["text"]
-        return None
     try:
-        found = wait_until(look, "a warning with %s" % (texts,), 60)
+        found = wait_until(lambda: dory.warnings(*texts), "a warning with %s" % (texts,), 60)[0]
     except Failure as failure:
-        raise Failure("%s; there are: %s" % (failure, dory.status()["warnings"])) from None
+        raise Failure("%s; there are: %s" % (failure, dory.warnings())) from None
     check(any(all(text in line for text in texts) for line in log_of(dory).splitlines()),
           "the log does not say: %s" % (texts,))
     return found
@@ -205,8 +200,7 @@ def rotation(broker, scale):
         between.cut()
         time.sleep(1)
         accounts = settle_accounts(broker.cluster, dory, senders, senders.stop())
-        check(not any("files before this" in w["text"] for w in dory.status()["warnings"]),
-              "the warning stays")
+        check(not dory.warnings("files before this"), "the warning stays")
         return "%s; %d connections" % (accounts, between.accepted)
 
 
@@ -319,8 +313,7 @@ def wrong_password(broker, scale):
             expect_no_secret(dory, WRONG_PASSWORD)
             write(path, PASSWORD + "\n")
             settle_accounts(broker.cluster, dory, senders, sent)
-            check(not any("SASL" in w["text"] for w in dory.status()["warnings"]),
-                  "the warning stays")
+            check(not dory.warnings("SASL"), "the warning stays")
     return "; ".join(said)
 
 

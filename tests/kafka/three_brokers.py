@@ -72,15 +72,20 @@ def settle_accounts(cluster, dory, senders, sent):
         verdict["doubled"], verdict["disorder"], senders.refusals())
 
 
-def run(tests, description):
-    """Runs those of the tests that the command line names, or all; the exit status."""
+def read_arguments(tests, description):
+    """Those of the tests that the command line names, or all; and the scale."""
     parser = argparse.ArgumentParser(description=description,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tests", nargs="*", metavar="TEST",
                         choices=[[], *[t.__name__ for t in tests]])
     parser.add_argument("--scale", type=float, default=1.0)
     args = parser.parse_args()
-    chosen = [t for t in tests if not args.tests or t.__name__ in args.tests]
+    return [t for t in tests if not args.tests or t.__name__ in args.tests], args.scale
+
+
+def run(tests, description):
+    """Runs the tests on one cluster; the exit status."""
+    chosen, scale = read_arguments(tests, description)
     with tempfile.TemporaryDirectory(prefix="dory-kafka-") as folder, \
             kafka_cluster.Cluster(VERSION, folder, BROKERS, free_port(BROKERS)) as cluster:
-        return harness.run_tests(chosen, cluster, args.scale)
+        return harness.run_tests(chosen, cluster, scale)

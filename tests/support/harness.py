@@ -112,6 +112,11 @@ class Dory:
         done = self.ctl("status", "--json", may_fail=may_fail)
         return json.loads(done.stdout) if done.returncode == 0 else None
 
+    def warnings(self, *texts):
+        """Those of the status that have all of the texts."""
+        return [w["text"] for w in self.status()["warnings"]
+                if all(text in w["text"] for text in texts)]
+
     def books(self):
         books = self.status()["books"]
         check(books["received"] == books["rejected"] + books["appended"], "received: %s" % books)
