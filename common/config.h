@@ -10,6 +10,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -25,7 +26,7 @@ namespace dory {
 
 // The values of each enum are in the order of its words in the option table.
 enum class WhenFull { kBlock, kReject };
-enum class InputType { kUnixDatagram };
+enum class InputType { kUnixDatagram, kUnixStream, kTcp };
 enum class Batching { kPerTopic, kOff };
 enum class TimestampSource { kClient, kReceive };
 enum class EmptyValue { kNull, kEmpty };
@@ -37,7 +38,7 @@ enum class TlsVerify { kFull, kChain, kNone };
 enum class SaslMechanism { kNone, kPlain, kScramSha256, kScramSha512, kGssapi, kOauthbearer };
 enum class LogLevel { kTrace, kDebug, kInfo, kWarning, kError };
 
-// [input:NAME]
+// [input:NAME]. What its type has no use for is 0 or empty.
 struct InputConfig {
   std::string name;
   InputType type{};
@@ -46,7 +47,13 @@ struct InputConfig {
   std::string owner;               // empty: as Dory runs
   std::string group;               // empty: as Dory runs
   int64_t max_message_size = 0;    // bytes of a whole message; <= LargestMessage(ring, pool)
-  int32_t lane = 0;                // < Config::lanes
+  int32_t lane = 0;                // < Config::lanes; of a datagram socket
+  int32_t port = 0;                // these two of tcp
+  std::vector<std::string> bind;   // addresses, as inet_ntop writes them; never empty
+  int64_t partial_timeout_ms = 0;  // of streams
+
+  bool IsStream() const { return type != InputType::kUnixDatagram; }
+  bool IsUnix() const { return type != InputType::kTcp; }
 
   bool operator==(const InputConfig&) const = default;
 };
@@ -137,6 +144,9 @@ struct Config {
   WhenFull when_full{};
   int32_t lanes = 0;
   int32_t max_topics = 0;
+  int32_t stream_connections = 0;  // these three a lane
+  int32_t stream_areas = 0;
+  int32_t large_areas = 0;
 
   // [log]
   std::string log_to;              // "stderr", "syslog" or an absolute path
@@ -157,6 +167,10 @@ struct Config {
   // Whether the file set this option; false where the default applies.
   bool IsSet(std::string_view section, std::string_view key) const {
     return set_in_file.contains({std::string(section), std::string(key)});
+  }
+
+  bool HasStreams() const {
+    return std::any_of(inputs.begin(), inputs.end(), [](const InputConfig& input) { return input.IsStream(); });
   }
 
   // The options of a topic: its own section, else [topic:*].

@@ -4,28 +4,19 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
+#include <optional>
 #include <span>
 
 #include "common/config_suggest.h"
+#include "common/config_together.h"
 #include "common/option_table.h"
-#include "common/paths.h"
 #include "common/text_check.h"
 #include "common/topic_pattern.h"
 
 namespace dory {
 namespace {
 
-constexpr int64_t kLargestMessage = 100 << 20;
 constexpr size_t kMaxErrors = 50;  // that are said; a file that is none at all has thousands
-constexpr size_t kMaxShown = 300;  // bytes of a name or a value that is refused
-
-// By Compression. Where nothing is compressed a level does no harm.
-struct CodecLevels {
-  std::string_view name;
-  int32_t highest;  // 0: the default alone
-};
-constexpr CodecLevels kCodecLevels[] = {{"none", 22}, {"gzip", 9}, {"snappy", 0}, {"lz4", 12}, {"zstd", 22}};
 
 // ---- names -------------------------------------------------------------------------------------
 
@@ -36,11 +27,6 @@ bool IsInputNameChar(char c) {
 
 bool IsInputName(std::string_view name) {
   return !name.empty() && std::ranges::all_of(name, IsInputNameChar);
-}
-
-bool IsTopicName(std::string_view name) {
-  return !name.empty() && name.size() <= 249 && name != "." && name != ".." &&
-         std::ranges::all_of(name, [](char c) { return c == '.' || IsInputNameChar(c); });
 }
 
 std::string ReadHostName() {
@@ -104,12 +90,7 @@ class Builder {
     BuildPart(SectionKind::kSasl, &config_.kafka.sasl);
     BuildTopics();
     BuildInputs();
-    CheckPaths();
-    CheckMessageSizes();
-    CheckCompressionLevels();
-    CheckAutocreateList();
-    CheckTls();
-    CheckSasl();
+    CheckTogether(&text_, &config_);
     if (!text_.errors.empty()) return JoinErrors();
     return std::move(config_);
   }
@@ -119,12 +100,10 @@ class Builder {
     text_.errors.push_back({place, std::move(text)});
   }
 
-  static std::string Show(const ConfigSection& section) {
-    return "[" + Shorten(section.name, kMaxShown) + "]";
-  }
+  static std::string Show(const ConfigSection& section) { return ShowSection(section); }
 
   void AddError(const ConfigSection& section, const ConfigLine& line, const std::string& what) {
-    AddError(line.place, Show(section) + " " + line.key + " = " + line.value + ": " + what);
+    AddLineError(&text_, section, line, what);
   }
 
   Status JoinErrors() {
@@ -229,14 +208,55 @@ class Builder {
         CheckLines(section, input);
         continue;
       }
-      SetDefaults(SectionKind::kInput, &input, section.text);
+      const std::optional<InputType> type = ReadType(*section.text);
+      SetDefaults(SectionKind::kInput, &input, section.text, type.value_or(InputType::kUnixDatagram));
       SetLines(section, &input, &config_.set_in_file);
+      if (type) CheckUses(*section.text, &input);
       config_.inputs.push_back(input);
     }
     if (!config_.inputs.empty()) return;
     values_.name = "datagram";
     config_.inputs.emplace_back().name = values_.name;
     SetDefaults(SectionKind::kInput, &config_.inputs.back(), nullptr);
+  }
+
+  // Before all else of an input; nothing where the file says what is none.
+  static std::optional<InputType> ReadType(const ConfigSection& section) {
+    const OptionRow& row = *FindOption(SectionKind::kInput, "type");
+    const ConfigLine* const line = FindLine(section, row.key);
+    const Result<OptionValue> type = ParseOption(row, line != nullptr ? line->value : row.default_text);
+    if (!type.ok()) return std::nullopt;
+    return static_cast<InputType>(std::get<int64_t>(type.value()));
+  }
+
+  // What the type has no use for may stand there with its default, which is nothing then.
+  void CheckUses(const ConfigSection& section, InputConfig* input) {
+    const InputConfig nothing;
+    for (const OptionRow& row : ListOptions()) {
+      if (row.section != SectionKind::kInput || AppliesTo(row, input->type)) continue;
+      const ConfigLine* const line = FindLine(section, row.key);
+      if (line != nullptr && line->value != row.default_text) {
+        AddError(section, *line, "type " + NameType(input->type) + " has no use for it; allowed: with type = " +
+                                     ListTypes(row));
+      }
+      row.field.set(input, row.field.get(&nothing));
+    }
+    const ConfigLine* const port = FindLine(section, "port");
+    if (input->type != InputType::kTcp || (port != nullptr && port->value != "none")) return;
+    AddError(section, port != nullptr ? *port : ConfigLine{"port", "none", section.place},
+             "type tcp needs one; allowed: 1 to 65535");
+  }
+
+  static std::string NameType(InputType type) {
+    return FormatOption(*FindOption(SectionKind::kInput, "type"), OptionValue(static_cast<int64_t>(type)));
+  }
+
+  static std::string ListTypes(const OptionRow& row) {
+    std::string list;
+    for (const InputType type : {InputType::kUnixDatagram, InputType::kUnixStream, InputType::kTcp}) {
+      if (AppliesTo(row, type)) list += (list.empty() ? "" : " or ") + NameType(type);
+    }
+    return list;
   }
 
   // ---- options
@@ -248,10 +268,11 @@ class Builder {
 
   // A default that does not fit (a path whose run_dir is long) is an error of its section, where
   // that does not say better.
-  void SetDefaults(SectionKind kind, void* object, const ConfigSection* section) {
+  void SetDefaults(SectionKind kind, void* object, const ConfigSection* section,
+                   InputType type = InputType::kUnixDatagram) {
     for (const OptionRow& row : ListOptions()) {
-      if (row.section != kind) continue;
-      Result<OptionValue> value = ReadOption(row, row.default_text);
+      if (row.section != kind || !AppliesTo(row, type)) continue;
+      Result<OptionValue> value = ReadOption(row, GetDefault(row, type));
       if (value.ok()) {
         row.field.set(object, value.value());
       } else if (section != nullptr && FindLine(*section, row.key) == nullptr) {
@@ -304,150 +325,6 @@ class Builder {
     }
   }
 
-  static const ConfigLine* FindLine(const ConfigSection& section, std::string_view key) {
-    auto found = std::ranges::find(section.lines, key, &ConfigLine::key);
-    return found == section.lines.end() ? nullptr : &*found;
-  }
-
-  // ---- what options must be together
-
-  // At the line that sets `key`, with what it says; else at the section, else at the end of the file,
-  // with the default.
-  void AddErrorAt(const std::string& name, std::string_view key, const std::string& value, const std::string& what) {
-    auto found = std::ranges::find(text_.sections, name, &ConfigSection::name);
-    if (found == text_.sections.end()) {
-      const ConfigSection implied{name, {0, text_.last_line}, {}};
-      return AddError(implied, {std::string(key), value, implied.place}, what);
-    }
-    const ConfigLine* line = FindLine(*found, key);
-    const ConfigLine implied{std::string(key), value, found->place};
-    AddError(*found, line != nullptr ? *line : implied, what);
-  }
-
-  static std::string Normalize(const std::string& path) {
-    return std::filesystem::path(path).lexically_normal().string();
-  }
-
-  void CheckPaths() {
-    std::map<std::string, std::string> owners = {
-        {Normalize(ControlSocketPath(config_.run_dir)), "the control socket"},
-        {Normalize(LockPath(config_.run_dir)), "the lock"},
-        {Normalize(PidPath(config_.run_dir)), "the pid file"}};
-    if (config_.log_to.starts_with('/')) owners.emplace(Normalize(config_.log_to), "[log] to");
-    for (const InputConfig& input : config_.inputs) {
-      auto [owner, is_first] = owners.emplace(Normalize(input.path), "[input:" + input.name + "]");
-      if (is_first) continue;
-      AddErrorAt("input:" + input.name, "path", input.path,
-                 "the path of " + owner->second + "; allowed: one of its own");
-    }
-  }
-
-  void CheckMessageSizes() {
-    const int64_t largest = LargestMessage(config_.ring_size, config_.pool_size);
-    for (const InputConfig& input : config_.inputs) {
-      if (input.max_message_size <= largest) continue;
-      const bool by_ring = input.max_message_size > config_.ring_size / 2 - 64;
-      const bool by_pool = input.max_message_size > config_.pool_size / 4;
-      std::string raise;
-      if (by_ring) raise = "[buffer] ring_size (" + FormatSize(config_.ring_size) + ")";
-      if (by_ring && by_pool) raise += " and ";
-      if (by_pool) raise += "[buffer] pool_size (" + FormatSize(config_.pool_size) + ")";
-      AddErrorAt("input:" + input.name, "max_message_size", FormatSize(input.max_message_size),
-                 "more than the buffer takes; allowed: at most " + FormatSize(largest) + ", or raise " + raise);
-    }
-  }
-
-  // [topic:*], and the sections that differ from it in this.
-  void CheckCompressionLevels() {
-    const TopicConfig& defaults = config_.topic_defaults;
-    CheckCompressionLevel("topic:*", defaults);
-    for (const auto& [name, topic] : config_.topics) {
-      const bool same = topic.compression == defaults.compression &&
-                        topic.compression_level == defaults.compression_level;
-      if (!same) CheckCompressionLevel("topic:" + name, topic);
-    }
-  }
-
-  void CheckAutocreateList() {
-    for (std::string pattern : SplitTopicPatterns(config_.kafka.topic_autocreate_allow)) {
-      const std::string read = pattern;
-      if (pattern.ends_with('*')) pattern.back() = 'x';  // what it stands for may be a letter
-      if (IsTopicName(pattern)) continue;
-      AddErrorAt("kafka", "topic_autocreate_allow", config_.kafka.topic_autocreate_allow,
-                 "'" + read + "' is not a name of a topic; allowed: names and beginnings of names that end in "
-                 "'*', separated by commas");
-    }
-  }
-
-  void CheckCompressionLevel(const std::string& section, const TopicConfig& topic) {
-    const CodecLevels& codec = kCodecLevels[static_cast<size_t>(topic.compression)];
-    if (topic.compression_level <= codec.highest) return;
-    AddErrorAt(section, "compression_level", std::to_string(topic.compression_level),
-               "a level that " + std::string(codec.name) + " does not have; allowed: default" +
-                   (codec.highest > 0 ? ", or 1 to " + std::to_string(codec.highest) : ""));
-  }
-
-  // ---- security: who asks for it gets no connection without it, and nothing that is set is left unused
-
-  struct SecurityOption {
-    std::string_view key;
-    const std::string& value;
-    bool wanted;              // by the mechanism, ...
-    std::string_view by = {};  // ... or by whom else
-  };
-
-  void CheckTls() {
-    const TlsConfig& tls = config_.kafka.tls;
-    const bool identified = !tls.certificate_file.empty();
-    for (const SecurityOption& option : {SecurityOption{"ca_file", tls.ca_file, true},
-                                         {"certificate_file", tls.certificate_file, true},
-                                         {"key_file", tls.key_file, identified},
-                                         {"key_password_file", tls.key_password_file, identified}}) {
-      if (option.value.empty()) continue;
-      if (!config_.kafka.UsesTls()) {
-        AddErrorAt("tls", option.key, option.value,
-                   "set, but connections are without TLS; allowed: with [kafka] security_protocol = SSL or SASL_SSL");
-      } else if (!option.wanted) {
-        AddErrorAt("tls", option.key, option.value, "a key without a certificate; allowed: with certificate_file");
-      }
-    }
-  }
-
-  void CheckSasl() {
-    const SaslConfig& sasl = config_.kafka.sasl;
-    const OptionRow& row = *FindOption(SectionKind::kSasl, "mechanism");
-    const std::string mechanism = FormatOption(row, row.field.get(&sasl));
-    if (config_.kafka.UsesSasl() != (sasl.mechanism != SaslMechanism::kNone)) {
-      AddErrorAt("sasl", "mechanism", mechanism,
-                 config_.kafka.UsesSasl()
-                     ? "[kafka] security_protocol asks for one; allowed: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, GSSAPI, "
-                       "OAUTHBEARER"
-                     : "set, but connections are without SASL; allowed: with [kafka] security_protocol = "
-                       "SASL_PLAINTEXT or SASL_SSL");
-    }
-    const bool token = sasl.mechanism == SaslMechanism::kOauthbearer;
-    const bool kerberos = sasl.mechanism == SaslMechanism::kGssapi;
-    const bool password = sasl.mechanism != SaslMechanism::kNone && !token && !kerberos;
-    CheckSaslOption({"username", sasl.username, password, "PLAIN or SCRAM"}, password, mechanism);
-    CheckSaslOption({"password_file", sasl.password_file, password, "PLAIN or SCRAM"}, password, mechanism);
-    const bool by_command = token && !sasl.token_command.empty();
-    CheckSaslOption({"token_file", sasl.token_file, token, "OAUTHBEARER"}, token && !by_command, mechanism);
-    CheckSaslOption({"token_command", sasl.token_command, token, "OAUTHBEARER"}, false, mechanism);
-    if (by_command && !sasl.token_file.empty()) {
-      AddErrorAt("sasl", "token_command", sasl.token_command, "there is a token_file, too; allowed: one of them");
-    }
-    CheckSaslOption({"keytab_file", sasl.keytab_file, kerberos, "GSSAPI"}, false, mechanism);
-  }
-
-  void CheckSaslOption(const SecurityOption& option, bool needed, const std::string& mechanism) {
-    if (option.value.empty() && needed) {
-      AddErrorAt("sasl", option.key, "", "empty; allowed: one, since mechanism is " + mechanism);
-    } else if (!option.value.empty() && !option.wanted) {
-      AddErrorAt("sasl", option.key, option.value,
-                 "mechanism " + mechanism + " has no use for it; allowed: with " + std::string(option.by));
-    }
-  }
-
   ConfigText text_;
   Config config_;
   std::vector<KnownSection> sections_;
@@ -457,9 +334,5 @@ class Builder {
 }  // namespace
 
 Result<Config> BuildConfig(ConfigText text) { return Builder(std::move(text)).Build(); }
-
-int64_t LargestMessage(int64_t ring_size, int64_t pool_size) {
-  return std::min({ring_size / 2 - 64, pool_size / 4, kLargestMessage});
-}
 
 }  // namespace dory

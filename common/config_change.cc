@@ -67,18 +67,22 @@ class Comparison {
     return nullptr;
   }
 
+  static std::string ShowPlace(const InputConfig& input) {
+    return input.IsUnix() ? input.path : "port " + std::to_string(input.port);
+  }
+
   void CompareInputs() {
     const SectionRow& section = GetSection(SectionKind::kInput);
     for (const InputConfig& input : running_.inputs) {
       if (const InputConfig* const after = FindInput(fresh_, input.name)) {
         CompareSection(section, input.name, &input, after);
       } else {
-        changes_.push_back({NameSection(section, input.name), "", input.path, "none", false});
+        changes_.push_back({NameSection(section, input.name), "", ShowPlace(input), "none", false});
       }
     }
     for (const InputConfig& input : fresh_.inputs) {
       if (FindInput(running_, input.name) != nullptr) continue;
-      changes_.push_back({NameSection(section, input.name), "", "none", input.path, false});
+      changes_.push_back({NameSection(section, input.name), "", "none", ShowPlace(input), false});
     }
   }
 

@@ -11,10 +11,11 @@ namespace {
 
 // Without blanks around '=', so that no line is longer than the one it was read from: inih has a
 // limit.
-void DumpSection(SectionKind kind, std::string_view name, const void* object, std::string* text) {
+void DumpSection(SectionKind kind, std::string_view name, const void* object, std::string* text,
+                 InputType type = InputType::kUnixDatagram) {
   text->append("[").append(GetSection(kind).prefix).append(name).append("]\n");
   for (const OptionRow& row : ListOptions()) {
-    if (row.section != kind) continue;
+    if (row.section != kind || !AppliesTo(row, type)) continue;
     text->append(row.key).append("=").append(FormatOption(row, row.field.get(object))).append("\n");
   }
 }
@@ -35,7 +36,7 @@ std::string DumpConfig(const Config& config) {
     DumpSection(SectionKind::kTopic, name, &topic, &text);
   }
   for (const InputConfig& input : config.inputs) {
-    DumpSection(SectionKind::kInput, input.name, &input, &text);
+    DumpSection(SectionKind::kInput, input.name, &input, &text, input.type);
   }
   return text;
 }

@@ -5,8 +5,12 @@
 
 #pragma once
 
+#include <algorithm>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "common/text_check.h"
 
 namespace dory {
 
@@ -42,6 +46,24 @@ struct ConfigText {
 // "FILE:LINE"
 inline std::string FormatPlace(const ConfigText& text, const ConfigPlace& place) {
   return text.files[place.file] + ":" + std::to_string(place.line);
+}
+
+// "[section]", of one that is refused not all.
+inline std::string ShowSection(const ConfigSection& section) {
+  constexpr size_t kMaxShown = 300;
+  return "[" + Shorten(section.name, kMaxShown) + "]";
+}
+
+// The first line that sets `key`; nullptr: there is none.
+inline const ConfigLine* FindLine(const ConfigSection& section, std::string_view key) {
+  auto found = std::ranges::find(section.lines, key, &ConfigLine::key);
+  return found == section.lines.end() ? nullptr : &*found;
+}
+
+// "[section] key = value: what", at the line's place.
+inline void AddLineError(ConfigText* text, const ConfigSection& section, const ConfigLine& line,
+                         const std::string& what) {
+  text->errors.push_back({line.place, ShowSection(section) + " " + line.key + " = " + line.value + ": " + what});
 }
 
 }  // namespace dory

@@ -13,6 +13,7 @@ constexpr int64_t kS = 1000;
 constexpr int64_t kMinute = 60 * kS;
 constexpr int64_t kHour = 60 * kMinute;
 constexpr int64_t kFilePath = 160;    // a line has at most 199 bytes
+constexpr std::string_view kStreamMessage = "16M";
 constexpr int64_t kSocketPath = 107;  // sockaddr_un's, less the final zero
 constexpr unsigned kAll = kSupervisor | kIntake | kKafkaWorker;
 constexpr unsigned kWorkers = kIntake | kKafkaWorker;
@@ -116,6 +117,16 @@ constexpr OptionRow kOptions[] = {
      "Number of lanes: an intake worker, a kafka worker, a ring and a pool each."},
     {kBuffer, "max_topics", kInteger, "4096", 1, 65535, "", kAll, Bind<&Config::max_topics>(),
      "Number of topics that clients may name; messages of further ones are rejected."},
+    {kBuffer, "stream_connections", kInteger, "8192", 1, 65536, "", kSupervisor | kIntake,
+     Bind<&Config::stream_connections>(),
+     "Number of connections that a lane holds at a time, those of unix_stream and tcp inputs together; "
+     "further ones wait until one of them is closed."},
+    {kBuffer, "stream_areas", kInteger, "256", 1, 65536, "", kSupervisor | kIntake,
+     Bind<&Config::stream_areas>(),
+     "Areas of 64K a lane for messages of such connections that have come in part. A connection takes one "
+     "only while it sends; others wait where there is none."},
+    {kBuffer, "large_areas", kInteger, "4", 1, 1024, "", kSupervisor | kIntake, Bind<&Config::large_areas>(),
+     "The same for messages over 64K: each is as large as the largest max_message_size of these inputs."},
 
     {kLog, "to", kPath, "stderr", 1, 160, "stderr|syslog", kAll | kDoryStatus | kReload,
      Bind<&Config::log_to>(),
@@ -264,23 +275,35 @@ constexpr OptionRow kOptions[] = {
      "whether they are in the log: at_least_once sends them anew, and counts them as possible "
      "duplicates; at_most_once discards them. Without a sequence, it is always at least once."},
 
-    {kInput, "type", kEnum, "unix_datagram", 0, 0, "unix_datagram", kSupervisor | kIntake,
-     Bind<&InputConfig::type>(), "Kind of the socket."},
-    {kInput, "path", kPath, "{run_dir}/input_{name}_sock", 1, kSocketPath, "", kSupervisor,
+    {kInput, "type", kEnum, "unix_datagram", 0, 0, "unix_datagram|unix_stream|tcp", kSupervisor | kIntake,
+     Bind<&InputConfig::type>(),
+     "Kind of the socket: a message a datagram, or messages back to back in a stream. Options below that a "
+     "type has no use for are refused there."},
+    {kInput, "path", kPath, "{run_dir}/input_{name}_sock", 1, kSocketPath, "", kSupervisor | kForUnix,
      Bind<&InputConfig::path>(),
-     "Path of the socket. {run_dir}, {instance} and {name} stand for the options of [dory] and for "
-     "the section's name."},
-    {kInput, "mode", kMode, "0222", 0, 0777, "", kSupervisor, Bind<&InputConfig::mode>(),
-     "Permission bits of the socket: who may write to it, may send."},
-    {kInput, "owner", kString, "", 0, 32, "", kSupervisor, Bind<&InputConfig::owner>(),
-     "User that owns the socket. Empty: the one that Dory runs as."},
-    {kInput, "group", kString, "", 0, 32, "", kSupervisor, Bind<&InputConfig::group>(),
-     "Group that owns the socket. Empty: the one that Dory runs as."},
+     "Path of the socket, unless it is tcp. {run_dir}, {instance} and {name} stand for the options of "
+     "[dory] and for the section's name."},
+    {kInput, "mode", kMode, "0222", 0, 0777, "", kSupervisor | kForUnix, Bind<&InputConfig::mode>(),
+     "Permission bits of the socket, unless it is tcp: who may write to it, may send."},
+    {kInput, "owner", kString, "", 0, 32, "", kSupervisor | kForUnix, Bind<&InputConfig::owner>(),
+     "User that owns the socket, unless it is tcp. Empty: the one that Dory runs as."},
+    {kInput, "group", kString, "", 0, 32, "", kSupervisor | kForUnix, Bind<&InputConfig::group>(),
+     "Group that owns the socket, unless it is tcp. Empty: the one that Dory runs as."},
+    {kInput, "port", kInteger, "none", 1, 65535, "none", kSupervisor | kForTcp, Bind<&InputConfig::port>(),
+     "Where tcp listens; required there. Everybody who can connect may send."},
+    {kInput, "bind", kAddresses, "127.0.0.1, ::1", 0, 0, "", kSupervisor | kForTcp,
+     Bind<&InputConfig::bind>(),
+     "Addresses at which tcp listens on that port; 0.0.0.0 and :: are all of this host's."},
     {kInput, "max_message_size", kSize, "64K", kK, 100 * kM, "", kSupervisor | kIntake,
      Bind<&InputConfig::max_message_size>(),
-     "Largest message. Also at most half of ring_size less 64 bytes, and a quarter of pool_size."},
-    {kInput, "lane", kInteger, "0", 0, 0, "", kSupervisor | kIntake, Bind<&InputConfig::lane>(),
-     "The lane that reads this socket; below [buffer] lanes."},
+     "Largest message; by default 64K of datagrams, and of streams 16M or what fits. Also at most half of "
+     "ring_size less 64 bytes, and a quarter of pool_size."},
+    {kInput, "partial_timeout", kDuration, "30s", 100 * kMs, 24 * kHour, "", kIntake | kForStreams,
+     Bind<&InputConfig::partial_timeout_ms>(),
+     "A connection of unix_stream or tcp whose message is unfinished for so long is closed."},
+    {kInput, "lane", kInteger, "0", 0, 0, "", kSupervisor | kIntake | kForDatagrams,
+     Bind<&InputConfig::lane>(),
+     "The lane that reads this socket; below [buffer] lanes. Connections of streams are dealt to all lanes."},
 };
 
 constexpr FieldOwner GetOwner(SectionKind kind) {
@@ -307,6 +330,18 @@ std::span<const OptionRow> ListOptions() { return kOptions; }
 
 const SectionRow& GetSection(SectionKind kind) {
   return *std::ranges::find(kSections, kind, &SectionRow::kind);
+}
+
+bool AppliesTo(const OptionRow& row, InputType type) {
+  constexpr unsigned kTypes = kForDatagrams | kForStreams | kForUnix | kForTcp;
+  const unsigned ours = (type == InputType::kUnixDatagram ? kForDatagrams : kForStreams) |
+                        (type == InputType::kTcp ? kForTcp : kForUnix);
+  return (row.flags & kTypes) == 0 || (row.flags & ours) != 0;
+}
+
+std::string_view GetDefault(const OptionRow& row, InputType type) {
+  const bool is_stream = type != InputType::kUnixDatagram;
+  return is_stream && row.key == "max_message_size" ? kStreamMessage : row.default_text;
 }
 
 const OptionRow* FindOption(SectionKind section, std::string_view key) {

@@ -45,10 +45,12 @@ enum class OptionType {
   kRate,       // range: count
   kHostPort,   // or port 0 for the word 'off' where it is among the words
   kHostPorts,
+  kAddresses,  // IPv4 and IPv6
 };
 
 // What a text was read as. Numbers, booleans and the index of an enum's word are int64_t.
-using OptionValue = std::variant<int64_t, std::string, Rate, HostPort, std::vector<HostPort>>;
+using OptionValue = std::variant<int64_t, std::string, Rate, HostPort, std::vector<HostPort>,
+                                 std::vector<std::string>>;
 
 // Which struct of config.h a field belongs to.
 enum class FieldOwner { kConfig, kInput, kKafka, kTls, kSasl, kTopic };
@@ -67,6 +69,10 @@ constexpr unsigned kKafkaWorker = 4;
 constexpr unsigned kReload = 8;      // a reload applies a new value; otherwise a restart does
 constexpr unsigned kRequired = 16;   // has no default; default_text is the sample's
 constexpr unsigned kDoryStatus = 32;
+constexpr unsigned kForDatagrams = 64;  // these four: the types of an [input:NAME] that have a use for
+constexpr unsigned kForStreams = 128;   // the option; with none of them, all have
+constexpr unsigned kForUnix = 256;
+constexpr unsigned kForTcp = 512;
 
 struct OptionRow {
   SectionKind section;
@@ -86,6 +92,12 @@ std::span<const SectionRow> ListSections();
 std::span<const OptionRow> ListOptions();
 
 const SectionRow& GetSection(SectionKind kind);
+
+// Whether an input of this type has a use for this option of [input:NAME].
+bool AppliesTo(const OptionRow& row, InputType type);
+
+// The default of an option of [input:NAME], which may differ by type.
+std::string_view GetDefault(const OptionRow& row, InputType type);
 
 // nullptr: there is none.
 const OptionRow* FindOption(SectionKind section, std::string_view key);

@@ -114,6 +114,7 @@ std::string DescribeValues(const OptionRow& row) {
     case OptionType::kRate: return "COUNT/DURATION such as 1000/10s, of at most 24h";
     case OptionType::kHostPort: return "HOST:PORT, [IPV6]:PORT";
     case OptionType::kHostPorts: return "HOST:PORT, [IPV6]:PORT, ...";
+    case OptionType::kAddresses: return "IPv4 and IPv6 addresses, separated by commas";
     default: return DescribeRange(row);
   }
 }
@@ -144,6 +145,11 @@ Result<OptionValue> ParseOption(const OptionRow& row, std::string_view text) {
       if (!addresses.ok()) return addresses.status();
       return OptionValue(addresses.Take());
     }
+    case OptionType::kAddresses: {
+      Result<std::vector<std::string>> addresses = ParseAddresses(text);
+      if (!addresses.ok()) return addresses.status();
+      return OptionValue(addresses.Take());
+    }
     default: return ParseInRange(row, text);
   }
 }
@@ -158,6 +164,7 @@ std::string FormatOption(const OptionRow& row, const OptionValue& value) {
       return address.port == 0 ? std::string(kOff) : FormatHostPort(address);
     }
     case OptionType::kHostPorts: return FormatHostPorts(std::get<std::vector<HostPort>>(value));
+    case OptionType::kAddresses: return FormatAddresses(std::get<std::vector<std::string>>(value));
     case OptionType::kRate: {
       const Rate& rate = std::get<Rate>(value);
       return rate.count == 0 ? std::string(kOff) : FormatRate(rate);

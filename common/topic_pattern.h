@@ -1,4 +1,5 @@
-// Lists of topics in the configuration: names, and beginnings of names that end in '*', separated by commas.
+// Names of topics, and lists of them in the configuration: names, and beginnings of names that end in '*',
+// separated by commas.
 
 #pragma once
 
@@ -8,6 +9,14 @@
 #include <vector>
 
 namespace dory {
+
+// What Kafka allows.
+inline bool IsTopicName(std::string_view name) {
+  return !name.empty() && name.size() <= 249 && name != "." && name != ".." && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+  });
+}
 
 inline std::vector<std::string> SplitTopicPatterns(std::string_view list) {
   constexpr std::string_view kBlank = " \t";

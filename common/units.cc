@@ -71,6 +71,16 @@ bool IsIpv6(const std::string& host) {
   return inet_pton(AF_INET6, host.c_str(), &address) == 1;
 }
 
+// As inet_ntop writes it; empty: it is none.
+std::string NormalizeAddress(const std::string& text) {
+  in6_addr address;
+  char normal[INET6_ADDRSTRLEN];
+  for (const int family : {AF_INET, AF_INET6}) {
+    if (inet_pton(family, text.c_str(), &address) == 1) return inet_ntop(family, &address, normal, sizeof(normal));
+  }
+  return "";
+}
+
 }  // namespace
 
 Result<int64_t> ParseInteger(std::string_view text) {
@@ -176,6 +186,28 @@ std::string FormatHostPorts(const std::vector<HostPort>& addresses) {
   for (const HostPort& address : addresses) {
     text += (text.empty() ? "" : ",") + FormatHostPort(address);
   }
+  return text;
+}
+
+Result<std::vector<std::string>> ParseAddresses(std::string_view text) {
+  std::vector<std::string> addresses;
+  while (true) {
+    const size_t comma = text.find(',');
+    const std::string read(Trim(text.substr(0, comma)));
+    const std::string address = NormalizeAddress(read);
+    if (address.empty()) return Status::Error("'" + read + "' is no IPv4 or IPv6 address");
+    if (std::ranges::find(addresses, address) != addresses.end()) {
+      return Status::Error("'" + address + "' stands there twice");
+    }
+    addresses.push_back(address);
+    if (comma == std::string_view::npos) return addresses;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+std::string FormatAddresses(const std::vector<std::string>& addresses) {
+  std::string text;
+  for (const std::string& address : addresses) text += (text.empty() ? "" : ",") + address;
   return text;
 }
 

@@ -64,4 +64,8 @@ Result<std::vector<HostPort>> ParseHostPorts(std::string_view text);
 std::string FormatHostPort(const HostPort& address);
 std::string FormatHostPorts(const std::vector<HostPort>& addresses);
 
+// "127.0.0.1, ::1": at least one, none twice; as inet_ntop writes them.
+Result<std::vector<std::string>> ParseAddresses(std::string_view text);
+std::string FormatAddresses(const std::vector<std::string>& addresses);
+
 }  // namespace dory

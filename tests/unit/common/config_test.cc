@@ -72,6 +72,9 @@ TEST(ConfigTest, OnlyBrokersAreRequired) {
   EXPECT_EQ(config.when_full, WhenFull::kBlock);
   EXPECT_EQ(config.lanes, 1);
   EXPECT_EQ(config.max_topics, 4096);
+  EXPECT_EQ(config.stream_connections, 8192);
+  EXPECT_EQ(config.stream_areas, 256);
+  EXPECT_EQ(config.large_areas, 4);
   EXPECT_EQ(config.log_to, "stderr");
   EXPECT_EQ(config.log_level, LogLevel::kInfo);
   EXPECT_EQ(config.http_listen, (HostPort{"127.0.0.1", 9090}));
@@ -90,14 +93,14 @@ TEST(ConfigTest, OnlyBrokersAreRequired) {
                          0, 600'000, OnAmbiguous::kAtLeastOnce}));
   EXPECT_EQ(config.inputs, (std::vector<InputConfig>{
                                {"datagram", InputType::kUnixDatagram,
-                                "/run/dory/input_datagram_sock", 0222, "", "", 64 << 10, 0}}));
+                                "/run/dory/input_datagram_sock", 0222, "", "", 64 << 10, 0, 0, {}, 0}}));
 }
 
 TEST(ConfigTest, EveryOptionIsRead) {
   Config config = Parse(
       "[dory]\ninstance=b\nrun_dir=/r\nuser=u\ngroup=g\nstop_timeout=0ms\n"
       "[buffer]\nring_size=4M\npool_size=16M\nsegment_dir=memfd\nwhen_full=reject\nlanes=1\n"
-      "max_topics=7\n"
+      "max_topics=7\nstream_connections=8\nstream_areas=9\nlarge_areas=10\n"
       "[log]\nto=/var/log/dory.log\nlevel=error\n"
       "[http]\nlisten=[::1]:80\n"
       "[kafka]\nbrokers=a:1,b:2\nclient_id=c\nrequest_timeout=1s\nmetadata_refresh=1h\n"
@@ -112,7 +115,9 @@ TEST(ConfigTest, EveryOptionIsRead) {
       "timestamp=receive\nempty_value=empty\nrate_limit=7/3s\nunknown_topic_deadline=off\n"
       "authorization_deadline=5s\nserver_error_deadline=off\non_ambiguous=at_most_once\n"
       "[input:x]\ntype=unix_datagram\npath=/r/x\nmode=0660\nowner=o\ngroup=p\n"
-      "max_message_size=1M\nlane=0\n");
+      "max_message_size=1M\nlane=0\nport=none\nbind=127.0.0.1, ::1\npartial_timeout=30s\n"
+      "[input:y]\ntype=tcp\nport=65535\nbind=::, 127.0.0.2\nmax_message_size=1025K\npartial_timeout=1h\n"
+      "[input:z]\ntype=unix_stream\npath=/r/z\n");
   EXPECT_EQ(config.instance + config.run_dir + config.user + config.group, "b/rug");
   EXPECT_EQ(config.stop_timeout_ms, 0);
   EXPECT_EQ(config.ring_size, 4 << 20);
@@ -133,7 +138,12 @@ TEST(ConfigTest, EveryOptionIsRead) {
                                                 TimestampSource::kReceive, EmptyValue::kEmpty, Rate{7, 3000}, 0,
                          5000, 0, OnAmbiguous::kAtMostOnce}));
   EXPECT_EQ(config.inputs, (std::vector<InputConfig>{{"x", InputType::kUnixDatagram, "/r/x", 0660,
-                                                      "o", "p", 1 << 20, 0}}));
+                                                      "o", "p", 1 << 20, 0, 0, {}, 0},
+                                                     {"y", InputType::kTcp, "", 0, "", "", 1025 << 10, 0, 65535,
+                                                      {"::", "127.0.0.2"}, 3'600'000},
+                                                     {"z", InputType::kUnixStream, "/r/z", 0222, "", "",
+                                                      (2 << 20) - 64, 0, 0, {}, 30'000}}));
+  EXPECT_EQ(config.stream_connections * 10000 + config.stream_areas * 100 + config.large_areas, 80910);
   for (const OptionRow& row : ListOptions()) {
     std::string section(GetSection(row.section).prefix);
     if (section == "topic:") section += "*";
@@ -174,6 +184,22 @@ TEST(ConfigTest, PathsFollowRunDirAndName) {
   EXPECT_EQ(config.inputs[1].path, "/srv/d/x.b-2");
   EXPECT_EQ(Parse(kLeast + "[dory]\nrun_dir = /srv/d\n").inputs[0].path,
             "/srv/d/input_datagram_sock");
+}
+
+TEST(ConfigTest, TheDefaultsOfStreams) {
+  Config config = Parse(kLeast + "[input:s]\ntype = unix_stream\n[input:t]\ntype = tcp\nport = 9100\n");
+  EXPECT_EQ(config.inputs, (std::vector<InputConfig>{
+                               {"s", InputType::kUnixStream, "/run/dory/input_s_sock", 0222, "", "", 16 << 20, 0, 0,
+                                {}, 30'000},
+                               {"t", InputType::kTcp, "", 0, "", "", 16 << 20, 0, 9100, {"127.0.0.1", "::1"}, 30'000}}));
+  EXPECT_TRUE(config.HasStreams());
+  EXPECT_FALSE(Parse(kLeast).HasStreams());
+  EXPECT_EQ(Parse(DumpConfig(config)).inputs, config.inputs);
+}
+
+TEST(ConfigTest, ATcpInputHasNoPathThatCouldBeTooLong) {
+  Config config = Parse(kLeast + "[input:" + std::string(100, 'n') + "]\ntype = tcp\nport = 9100\n");
+  EXPECT_EQ(config.inputs[0].path, "");
 }
 
 TEST(ConfigTest, TheClientIdNamesHostAndInstance) {
