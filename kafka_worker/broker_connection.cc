@@ -386,6 +386,7 @@ void BrokerConnection::GoDown(const Status& why, Answer::End front) {
   if (state_ == State::kNegotiating && refused) memory_.NoteRefused(address_, negotiation_, answered_probe_);
   if (state_ == State::kUp && negotiation_ == Negotiation::kOldest) memory_.NoteEnd(address_);
   state_ = State::kDown;
+  cluster_id_.reset();
   input_used_ = 0;
   unwritten_ = 0;
   piece_ = 0;

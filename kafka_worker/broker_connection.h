@@ -89,6 +89,11 @@ class BrokerConnection : private SaslLine {
   // Whether it has the idempotent producer: Kafka 0.11 and newer. REQUIRES: up().
   bool IsIdempotent() const;
 
+  // The cluster that its broker is of, once the broker has said so; empty: it said that it has none. Forgotten
+  // when the connection goes down: at the same address may then be another one.
+  const std::optional<std::string>& cluster_id() const { return cluster_id_; }
+  void NoteClusterId(std::string id) { cluster_id_ = std::move(id); }
+
   // What it has to say of itself. REQUIRES: up().
   const protocol::ApiVersionsResponse& versions() const { return broker_versions_; }
 
@@ -184,6 +189,7 @@ class BrokerConnection : private SaslLine {
   std::unique_ptr<Authenticator> authenticator_;  // null: without SASL
   bool authenticating_ = false;
   protocol::ApiVersionsResponse broker_versions_;
+  std::optional<std::string> cluster_id_;
   int32_t next_correlation_id_ = 1;
   std::deque<Pending> exchanges_;  // oldest first
   int64_t front_since_ms_ = 0;     // when the broker could begin with the oldest

@@ -62,6 +62,7 @@ std::unique_ptr<BrokerConnection> Cluster::MakeConnection(const HostPort& addres
     const std::string old = raw->IsIdempotent() ? "" : fmt::format(", older than Kafka 0.11: {}", DescribeWithoutSequences(config_));
     LogInfo("{} {}: connected{}", name, where, old);
     tick_.StartOnce(0);
+    if (raw != bootstrap_.get()) AskClusterId(*raw);
     callbacks_.on_broker_ready();
   };
   connection->on_down = [this, name, where = ShowAddress(address), raw = connection.get()](const Status& why) {
@@ -144,7 +145,9 @@ std::vector<BrokerConnection*> Cluster::ListUp() const {
 // no answer where there is one. `idempotent`: one that can give a producer id.
 BrokerConnection* Cluster::FindUp(bool idempotent) {
   std::vector<BrokerConnection*> up = ListUp();
-  std::erase_if(up, [&](const BrokerConnection* c) { return !c->HasRoom() || (idempotent && !c->IsIdempotent()); });
+  std::erase_if(up, [&](const BrokerConnection* c) {
+    return !c->HasRoom() || (idempotent && !(c->IsIdempotent() && IsOfThisCluster(*c)));
+  });
   const auto owes_nothing = [](const BrokerConnection* connection) { return connection->in_flight() == 0; };
   const auto busy = std::stable_partition(up.begin(), up.end(), owes_nothing);
   if (busy != up.begin()) up.erase(busy, up.end());
@@ -253,6 +256,7 @@ void Cluster::OnMetadata(BrokerConnection& connection, int16_t version, const An
   metadata_not_before_ms_ = now + ChooseDelayMs(kMetadataBackoff, 1, random_());
   metadata_known_ = true;
   metadata_due_ms_ = std::min(metadata_due_ms_, now + config_.metadata_refresh_ms);
+  if (SaysClusterId(connection)) connection.NoteClusterId(metadata.value().cluster_id);
   AdoptBrokers(metadata.value());
   callbacks_.on_metadata(metadata.value());
   // An answer that asks for the next one (no leader yet, an unknown topic) slows the asking down.
@@ -262,10 +266,7 @@ void Cluster::OnMetadata(BrokerConnection& connection, int16_t version, const An
 }
 
 void Cluster::AdoptBrokers(const protocol::MetadataResponse& metadata) {
-  if (!metadata.cluster_id.empty() && metadata.cluster_id != cluster_id_) {
-    LogInfo("cluster id {}", metadata.cluster_id);
-    cluster_id_ = metadata.cluster_id;
-  }
+  AdoptClusterId(metadata.cluster_id);
   for (auto& [id, known] : brokers_) known.listed = false;
   for (const protocol::MetadataBroker& broker : metadata.brokers) {
     Known& known = brokers_[broker.id];
@@ -342,6 +343,7 @@ void Cluster::OnProducerId(BrokerConnection& connection, int16_t version, const 
   producer_id_failures_ = 0;
   producer_id_refused_ = false;
   producer_id_trouble_.clear();
+  if (!IsOfThisCluster(connection)) return;  // that is another one by now
   StoreProducerId(response.value().producer_id, response.value().producer_epoch);
   callbacks_.on_producer_id();
 }

@@ -3,7 +3,9 @@
 // One connection a broker, made when somebody needs it; beside it, while there are any, one for suspect
 // partitions (suspicion.h), whose slow answers so hold up nobody else. Until the first metadata, and
 // whenever no known broker is up, the bootstrap list is tried in turn; a bootstrap connection goes once
-// metadata has come by it, since its address need not be the one that brokers advertise.
+// metadata has come by it, since its address need not be the one that brokers advertise. Another cluster may
+// answer under the same addresses: each connection's broker is asked which one it is of, and gets no batch
+// before it has said so. Where the cluster is another one than it was, a new producer id is asked for.
 // Errors: all are retried with back-off; nothing here gives up.
 
 #pragma once
@@ -40,6 +42,7 @@ struct ClusterCallbacks {
   std::function<std::vector<std::string>()> list_topics;  // those in use
   std::function<std::vector<std::string>()> list_missing;  // and of them those that brokers do not have
   std::function<void(const protocol::MetadataResponse&)> on_metadata;
+  std::function<void()> on_other_cluster;  // before that: what is known of topics is another cluster's
   std::function<void()> on_producer_id;   // there is one, or brokers refuse it
   std::function<void()> on_broker_ready;  // a connection came up, went down, or has room again
 };
@@ -71,6 +74,16 @@ class Cluster {
 
   // There is none, and not for want of a broker that answers: we may have none, or it can't give any.
   bool IsProducerIdRefused() const { return producer_index_ < 0 && producer_id_refused_; }
+
+  // Whether another cluster gave it: a sequence under it says nothing here.
+  bool IsForeign(int producer_index) const;
+
+  // Whether this cluster is known to have given it.
+  bool IsOurOwn(int producer_index) const;
+
+  // Whether batches may go there: its broker has said that it is of the cluster that metadata speaks of. One
+  // without producer ids need not say it. REQUIRES: it is up.
+  bool IsOfThisCluster(const BrokerConnection& connection) const;
 
   // Somebody else uses this one, or its epochs are used up. Nothing to do where there is a newer one.
   void RenewProducerId(int producer_index);
@@ -104,6 +117,13 @@ class Cluster {
   void OnMetadata(BrokerConnection& connection, int16_t version, const Answer& answer);
   void OnNoMetadata(const Status& why);
   void AdoptBrokers(const protocol::MetadataResponse& metadata);
+
+  // cluster_id.cc
+  static bool SaysClusterId(const BrokerConnection& connection);
+  void AskClusterId(BrokerConnection& connection);
+  void OnClusterId(BrokerConnection& connection, int16_t version, const Answer& answer);
+  void AdoptClusterId(const std::string& id);
+
   void RequestProducerId(BrokerConnection& connection);
   void OnProducerId(BrokerConnection& connection, int16_t version, const Answer& answer);
   void OnNoProducerId(std::string_view why, bool refused);

@@ -45,6 +45,7 @@ KafkaWorker::KafkaWorker(WorkerContext& context, shm::Segment& segment)
                       return names;
                     },
                 .on_metadata = [this](const protocol::MetadataResponse& metadata) { OnMetadata(metadata); },
+                .on_other_cluster = [this] { OnOtherCluster(); },
                 .on_producer_id = [this] { topics_.MarkAllDirty(); },
                 .on_broker_ready = [this] { topics_.MarkAllDirty(); }}),
       lookup_(memory_, topics_, cluster_,
@@ -58,7 +59,8 @@ KafkaWorker::KafkaWorker(WorkerContext& context, shm::Segment& segment)
                           const Answer& answer) { settler_.OnAnswer(connection, batches, version, answer); },
                .on_corrupt = [this](const SentBatch& batch) { settler_.DiscardCorrupt(batch); },
                .on_sequence_unknown = [this](const SentBatch& batch) { settler_.OnSequenceUnknown(batch); },
-               .on_maybe_forgotten = [this](const SentBatch& batch) { settler_.OnMaybeForgotten(batch); }}),
+               .on_maybe_forgotten = [this](const SentBatch& batch) { settler_.OnMaybeForgotten(batch); },
+               .on_other_cluster = [this](const SentBatch& batch) { settler_.OnOtherCluster(batch); }}),
       drain_(memory_, topics_),
       data_bell_(&memory_.consumer->data_sleep, context.Descriptor("data_doorbell")),
       room_bell_(&memory_.producer->room_sleep, context.Descriptor("room_doorbell")),
@@ -153,6 +155,16 @@ void KafkaWorker::OnMetadata(const protocol::MetadataResponse& metadata) {
   for (const protocol::MetadataTopic& found : metadata.topics) {
     Topic* topic = topics_.FindByName(found.name);
     if (topic != nullptr) AdoptTopic(*topic, found, now_ms);
+  }
+}
+
+// Whatever has the same name there is another topic.
+void KafkaWorker::OnOtherCluster() {
+  const int64_t now_ms = MonotonicMs();
+  for (const auto& topic : topics_.topics()) {
+    topic->known_id = protocol::kNoTopicId;
+    for (Partition& partition : topic->partitions) SetLeader(partition, -1, -1, now_ms);
+    topics_.MarkDirty(*topic);
   }
 }
 

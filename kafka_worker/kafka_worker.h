@@ -40,6 +40,7 @@ class KafkaWorker {
   void PrepareToWait(bool moved, int64_t now_ms);
   void OnDoorbell();
   void OnMetadata(const protocol::MetadataResponse& metadata);
+  void OnOtherCluster();
   void AdoptTopic(Topic& topic, const protocol::MetadataTopic& found, int64_t now_ms);
   void AdoptId(Topic& topic, const protocol::TopicId& id, int64_t now_ms);
   void NoteMissing(Topic& topic, bool missing, const Missing& how, int64_t now_ms);

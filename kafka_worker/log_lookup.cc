@@ -80,7 +80,7 @@ void LogLookup::AskNext(const Key& key, Lookup& lookup, int64_t now_ms) {
   if (connection->state() == BrokerConnection::State::kDown) {
     topics_.MarkDirtyAt(*sent.topic, std::max(connection->not_before_ms(), now_ms + 1));
   }
-  if (!connection->HasRoom()) return;
+  if (!connection->HasRoom() || !cluster_.IsOfThisCluster(*connection)) return;
   asked_last_ = key;
   Ask(key, lookup, *connection);
 }

@@ -110,6 +110,12 @@ bool Sender::HasToAsk(const Partition& partition, const BrokerConnection& connec
          connection.VersionOf(Api::kFetch).has_value();
 }
 
+bool Sender::IsForeign(const Partition& partition) const {
+  if (partition.state != Partition::State::kRetry) return false;
+  const BatchDescriptor& batch = memory_.pool.descriptor(partition.batch);
+  return HasSequence(batch) && cluster_.IsForeign(batch.producer_index);
+}
+
 // The oldest batch that is due and may go to this partition, and the queue it stands in.
 BatchId Sender::PickBatch(Topic& topic, Partition& partition, BatchQueue** from, Turn* turn) const {
   *from = nullptr;
@@ -147,7 +153,9 @@ BrokerConnection* Sender::FindRoom(const Topic& topic, const Partition& partitio
   BrokerConnection* connection = partition.suspicion.suspect ? cluster_.SuspectBroker(partition.leader)
                                                              : cluster_.Broker(partition.leader);
   if (connection == nullptr) return nullptr;
-  if (connection->HasRoom()) return CanName(topic, *connection) ? connection : nullptr;
+  if (connection->HasRoom()) {
+    return cluster_.IsOfThisCluster(*connection) && CanName(topic, *connection) ? connection : nullptr;
+  }
   if (connection->state() == BrokerConnection::State::kDown) {
     turn->look_again_ms = std::min(turn->look_again_ms, std::max(connection->not_before_ms(), turn->now_ms + 1));
   }
@@ -161,11 +169,9 @@ void Sender::AssignPartition(Topic& topic, size_t index, Turn* turn) {
   if (id == shm::kNoIndex || partition.leader < 0) return;
   BrokerConnection* connection = FindRoom(topic, partition, turn);
   if (connection == nullptr || !connection->HasRoom() || !MayEncode(topic, *connection, turn)) return;
-  if (HasToAsk(partition, *connection, *turn)) {
-    callbacks_.on_maybe_forgotten({&topic, static_cast<int32_t>(index), id, partition.leader,
-                                   partition.suspicion.suspect, false});
-    return;
-  }
+  const SentBatch again{&topic, static_cast<int32_t>(index), id, partition.leader, partition.suspicion.suspect, false};
+  if (IsForeign(partition)) return callbacks_.on_other_cluster(again);
+  if (HasToAsk(partition, *connection, *turn)) return callbacks_.on_maybe_forgotten(again);
   if (partition.suspicion.suspect) {
     turn->suspects.push_back({&topic, index, partition.attempted_ms});
     return;
@@ -222,6 +228,12 @@ void Sender::Assign(Topic& topic, size_t index, BatchId id, BatchQueue* from, Br
 bool Sender::TakeSequence(shm::PartitionRow* row, int producer, uint64_t count, shm::SequenceWord* taken) {
   shm::SequenceWord sequence = row->sequence;
   if (sequence.producer_index != producer) {
+    // What was acknowledged last may have been in another cluster's log.
+    if (row->acked_offset >= 0 && !cluster_.IsOurOwn(sequence.producer_index) &&
+        !DORY_IS_MUTANT("acked_offset of another cluster")) {
+      shm::Store(row->acked_offset, int64_t{-1});
+      DORY_CRASH_POINT("C6.no_offset");
+    }
     sequence = {0, memory_.ProducerOf(static_cast<uint64_t>(producer)).epoch, static_cast<uint16_t>(producer)};
     shm::Store(row->sequence, sequence);
     DORY_CRASH_POINT("C6.new_id");

@@ -63,10 +63,12 @@ class Sender {
     OnAnswer on_answer;
     // These are not sent: a batch that would be encoded anew, whose records are not what they were; one with a
     // sequence, whose leader is now a broker that knows no sequences; and one of unknown outcome, whose
-    // leader may have forgotten the sequence, and was not asked yet.
+    // leader may have forgotten the sequence, and was not asked yet; and one under a producer id of another
+    // cluster.
     std::function<void(const SentBatch& batch)> on_corrupt;
     std::function<void(const SentBatch& batch)> on_sequence_unknown;
     std::function<void(const SentBatch& batch)> on_maybe_forgotten;
+    std::function<void(const SentBatch& batch)> on_other_cluster;
   };
 
   // `chunks` outlives every connection.
@@ -113,6 +115,7 @@ class Sender {
   bool MayTakeAny(const Partition& partition, Turn* turn) const;
   bool MayEncode(Topic& topic, const BrokerConnection& connection, Turn* turn);
   void OnChunkRoom();
+  bool IsForeign(const Partition& partition) const;
   bool HasToAsk(const Partition& partition, const BrokerConnection& connection, const Turn& turn) const;
   BatchId PickBatch(Topic& topic, Partition& partition, BatchQueue** from, Turn* turn) const;
   Sequencing ChooseSequencing(const Topic& topic, const BrokerConnection& connection, int64_t now_ms) const;

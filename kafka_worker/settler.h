@@ -42,6 +42,9 @@ class Settler {
   // A SENT batch whose leader knows no sequences: it goes again without one, or waits for another leader.
   void OnSequenceUnknown(const SentBatch& sent);
 
+  // A SENT batch under a producer id of another cluster.
+  void OnOtherCluster(const SentBatch& sent);
+
   // One of unknown outcome, whose leader may have forgotten its sequence.
   void OnMaybeForgotten(const SentBatch& sent);
 

@@ -33,6 +33,15 @@ void Settler::OnMaybeForgotten(const SentBatch& sent) {
   lookup_.Begin({sent, true, false, "sent long ago, or old"});
 }
 
+// Nobody here can say what became of it there.
+void Settler::OnOtherCluster(const SentBatch& sent) {
+  if (memory_.pool.descriptor(sent.batch).unknown_outcome != 0) {
+    SettleUnsure({sent, false, true, "sent to another cluster"});
+  } else {
+    StartOver(sent, true);
+  }
+}
+
 // The window can't go on under its sequence, and an earlier attempt may have left it in the log.
 void Settler::OnAmbiguous(const SentBatch& sent, bool new_producer_id, std::string_view why) {
   const Question question{sent, false, new_producer_id, why};
@@ -45,6 +54,8 @@ void Settler::OnAmbiguous(const SentBatch& sent, bool new_producer_id, std::stri
 
 void Settler::OnLookupEnd(const Question& question, Verdict verdict, int64_t offset) {
   memory_.Mark(shm::Step::kC9, question.sent.batch);
+  const BatchDescriptor& batch = memory_.pool.descriptor(question.sent.batch);
+  if (cluster_.IsForeign(batch.producer_index)) return OnOtherCluster(question.sent);  // the wrong log was asked
   if (verdict == Verdict::kInLog) {
     SettleDelivered(question.sent, offset);
   } else if (verdict == Verdict::kUnknown) {

@@ -67,6 +67,8 @@ int RunMutants() {
           {"", 4, "SENT after the write"},
           {"", 0, "FREE before it is counted"},
           {"", 3, "C5 after leaving OPEN"},
+          {"", 60, "a producer id of another cluster"},
+          {"", 60, "acked_offset of another cluster"},
       },
       RunJob);
 }

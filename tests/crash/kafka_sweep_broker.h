@@ -32,6 +32,8 @@ namespace dory::kafka {
 
 inline constexpr uint16_t kFirstPort = 9001;  // of broker 1; the next is broker 2's
 inline constexpr int64_t kFirstProducer = 1000;  // of lives before the script
+inline constexpr int64_t kProducersOfACluster = 100;
+inline constexpr int64_t kOffsetsOfACluster = 1000;  // its own begin there
 inline constexpr size_t kRemembered = 5;      // batches of a producer, as Kafka's
 
 struct ProducerState {
@@ -62,6 +64,7 @@ struct WrittenRequest {
 struct BrokerState {
   std::array<std::array<PartitionState, kMostPartitions>, kSweepTopics> partitions;
   int64_t producer_ids;
+  uint32_t cluster;  // which one it is, from 0
   uint32_t metadata_requests;
   uint32_t produced;  // requests of living workers
   size_t written_count;
@@ -98,7 +101,7 @@ class Brokers {
     for (size_t due = std::exchange(due_, 0); due > 0; --due) {
       const WrittenRequest request = Pop(&state_.requests.written, &state_.written_count);
       const auto found = connections_.find(request.connection);
-      if (found != connections_.end() && !found->second.is_silent) Answer(request, &found->second);
+      if (found != connections_.end() && !found->second.is_silent && found->second.fd.get() >= 0) Answer(request, &found->second);
     }
     if (state_.produced > before) ServeLate();
     due_ = state_.written_count;
@@ -178,6 +181,8 @@ class Brokers {
     connection->is_silent = answer && answer->empty();
     const bool is_cut = !answer || ::send(connection->fd.get(), answer->data(), answer->size(), MSG_NOSIGNAL) < 0;
     if (is_cut) connection->fd.Reset();
+    if (!std::exchange(cuts_all_, false)) return;
+    for (auto& [number, other] : connections_) other.fd.Reset();
   }
 
   // Nothing: the connection is cut; no bytes: there will be no answer.
@@ -223,7 +228,6 @@ class Brokers {
   }
 
   void PutMetadata(int16_t version, protocol::Reader* reader, protocol::Writer* writer) {
-    ++state_.metadata_requests;
     writer->PutArrayCount(2);
     for (int32_t id = 1; id <= 2; ++id) {
       writer->Put<int32_t>(id);
@@ -231,9 +235,10 @@ class Brokers {
       writer->Put<int32_t>(kFirstPort + id - 1);
       if (version >= 1) writer->PutNullableString(std::nullopt);
     }
-    if (version >= 2) writer->PutNullableString("cluster");
+    if (version >= 2) writer->PutNullableString(state_.cluster == 0 ? "cluster" : "other");
     if (version >= 1) writer->Put<int32_t>(1);
     const size_t count = reader->ReadArrayCount(2);
+    if (count > 0) ++state_.metadata_requests;
     writer->PutArrayCount(count);
     for (size_t i = 0; i < count; ++i) PutTopic(version, std::string(reader->ReadString()), writer);
   }
@@ -258,7 +263,7 @@ class Brokers {
   void PutProducerId(protocol::Writer* writer) {
     writer->Put<int32_t>(0);
     writer->Put<int16_t>(0);
-    writer->Put<int64_t>(kFirstProducer + ++state_.producer_ids);
+    writer->Put<int64_t>(kFirstProducer + kProducersOfACluster * state_.cluster + ++state_.producer_ids);
     writer->Put<int16_t>(0);
     writer->PutNoTags();
   }
@@ -291,10 +296,10 @@ class Brokers {
     return worst;
   }
 
-  static void PutResult(int16_t version, size_t partition, const Verdict& verdict, protocol::Writer* writer) {
+  void PutResult(int16_t version, size_t partition, const Verdict& verdict, protocol::Writer* writer) const {
     writer->Put<int32_t>(static_cast<int32_t>(partition));
     writer->Put<int16_t>(verdict.code);
-    writer->Put<int64_t>(verdict.code == 0 ? 1 : -1);
+    writer->Put<int64_t>(verdict.code == 0 ? 1 + kOffsetsOfACluster * state_.cluster : -1);
     if (version >= 2) writer->Put<int64_t>(-1);
     if (version < 8) return;
     writer->Put<int64_t>(0);
@@ -326,8 +331,10 @@ class Brokers {
     }
     if (fault.appends) Judge(partition, bytes);
     if (fault.kind == FaultKind::kMovesLeader) partition->leader = 3 - broker;
+    if (fault.kind == FaultKind::kMovesCluster) ++state_.cluster;
+    cuts_all_ = fault.kind == FaultKind::kMovesCluster;
     return {.code = fault.kind == FaultKind::kMovesLeader ? int16_t{6} : fault.code,
-            .cuts = fault.kind == FaultKind::kCuts,
+            .cuts = fault.kind == FaultKind::kCuts || fault.kind == FaultKind::kMovesCluster,
             .is_silent = fault.kind == FaultKind::kSaysNothing,
             .garbles = fault.kind == FaultKind::kGarbles};
   }
@@ -397,6 +404,8 @@ class Brokers {
 
   int16_t Append(PartitionState* partition, const Batch& batch) {
     if (batch.header.producer_id < 0) return AppendToLog(partition, batch);
+    // As if somebody else had the same id there, and this were a repetition of his.
+    if (batch.header.producer_id < kFirstProducer + kProducersOfACluster * state_.cluster) return 0;
     ProducerState* producer = FindProducer(partition, batch.header.producer_id);
     const int32_t base = batch.header.base_sequence;
     if (producer == nullptr) {
@@ -442,6 +451,7 @@ class Brokers {
   uint32_t next_connection_ = 1;
   size_t due_ = 0;  // of the written requests: those to serve
   bool is_late_ = false;
+  bool cuts_all_ = false;
 };
 
 }  // namespace dory::kafka

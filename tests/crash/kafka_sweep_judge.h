@@ -21,7 +21,8 @@ class Judge {
 
   // Of what a kill left. Empty: nothing is wrong.
   std::string InspectAfterDeath() {
-    const std::string problem = CheckBooks(nullptr);
+    std::string problem = CheckBooks(nullptr);
+    if (problem.empty()) problem = CheckOffsets();
     return problem.empty() ? shm::CheckSound(world_.check(), 0).message() : problem;
   }
 
@@ -44,6 +45,19 @@ class Judge {
     }
     if (!check.balances) return "the books do not balance";
     if (found != nullptr) *found = check;
+    return "";
+  }
+
+  // The offset in a partition's row is of the same cluster as its sequence.
+  std::string CheckOffsets() {
+    const auto& ids = *world_.check().Get<shm::ProducerIds>(RegionKind::kProducerIds, 0);
+    const auto& partitions = *world_.check().Get<shm::PartitionRows>(RegionKind::kPartitions, 0);
+    for (uint64_t i = 0; i < partitions.count; ++i) {
+      const shm::PartitionRow& row = partitions.rows[i];
+      if (row.acked_offset < 0 || row.sequence.producer_index >= ids.count) continue;
+      const bool second = ids.ids[row.sequence.producer_index % shm::kProducerIdRoom].cluster_id[0] == 'o';
+      if (second != (row.acked_offset >= kOffsetsOfACluster)) return "an offset of another cluster";
+    }
     return "";
   }
 

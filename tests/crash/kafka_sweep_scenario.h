@@ -39,6 +39,7 @@ enum class FaultKind : uint8_t {
   kGarbles,      // the answer
   kMovesLeader,  // to the other broker, and answers NOT_LEADER_OR_FOLLOWER
   kForgets,      // the partition's producers, and then judges
+  kMovesCluster, // all connections are cut, and from then on it is another cluster
 };
 
 // What becomes of the n-th batch, counted from 1, that comes for a partition.

@@ -144,6 +144,12 @@ inline const std::vector<Scenario> kScenarios = {
      .produce = {8, 2},
      .ambiguous = true,
      .options = "batch_time = 20ms\n"},
+    {.name = "another cluster",
+     .messages = Mix(14, 1),
+     .pace = Pace::kSettled,
+     .faults = {{0, 0, 2, FaultKind::kMovesCluster, true}},
+     .ambiguous = true,
+     .options = "batch_time = 20ms\nbatch_messages = 2\n"},
 };
 
 }  // namespace dory::kafka

@@ -30,19 +30,10 @@
 #include "tests/unit/kafka_worker/fake_leader.h"
 #include "tests/unit/kafka_worker/fake_log.h"
 #include "tests/unit/kafka_worker/fake_metadata.h"
+#include "tests/unit/kafka_worker/fake_step.h"
 #include "tests/unit/kafka_worker/seen_batch.h"
 
 namespace dory::kafka {
-
-// What happens to one batch of a partition instead of what would.
-struct Step {
-  int16_t code = 0;
-  bool appends = false;         // before it answers
-  bool cuts = false;            // the connection, instead of answering
-  int32_t names_record = -1;    // as the one that is refused
-  int32_t leader = -1;          // that the answer names, with its address; from Produce 10 on,
-  int32_t leader_epoch = 1;     // and its epoch; Metadata has 0
-};
 
 class FakeBroker {
  public:
@@ -103,6 +94,7 @@ class FakeBroker {
   bool offers_describe_producers = false;
   FakeLog offsets;                                  // what these say; `log` has the values
   bool takes_any_sequence = false;                  // of a producer that it does not know, as Kafka from 2.5 on
+  std::string cluster_id = "cluster";               // told from Metadata 2 on
   bool knows_api_versions = true;                   // else it closes the connection, as Kafka 0.8 and 0.9 do
   int32_t leader = 1;                               // of all partitions; this broker is 1 (or 2),
   int32_t broker_id = 1;
@@ -310,6 +302,7 @@ class FakeBroker {
     asked_metadata.push_back(ReadMetadataRequest(version, reader));
     FakeMetadata metadata;
     metadata.error_code = metadata_error;
+    metadata.cluster_id = cluster_id;
     metadata.brokers.push_back({broker_id, host_, port_});
     if (other_port != 0) metadata.brokers.push_back({3 - broker_id, "127.0.0.1", other_port});
     for (const std::string& name : asked_metadata.back().topics) {
@@ -404,6 +397,7 @@ class FakeBroker {
       step = steps.front();
       steps.pop_front();
       if (step.appends) Judge(partition, now);
+      if (!step.cluster.empty()) cluster_id = step.cluster;
     } else {
       step.code = Judge(partition, now);
     }

@@ -31,6 +31,7 @@ struct FakeMetadata {
   std::vector<FakeTopic> topics;
   int32_t throttle_ms = 0;
   int16_t error_code = 0;
+  std::string cluster_id = "cluster";  // empty: null
 };
 
 struct AskedMetadata {
@@ -81,7 +82,8 @@ inline void PutFakeMetadata(int16_t version, const FakeMetadata& metadata, proto
     if (version >= 1) writer->PutNullableString(std::nullopt);
     writer->PutNoTags();
   }
-  if (version >= 2) writer->PutNullableString("cluster");
+  const bool has_cluster = !metadata.cluster_id.empty();
+  if (version >= 2) writer->PutNullableString(has_cluster ? std::optional<std::string_view>(metadata.cluster_id) : std::nullopt);
   if (version >= 1) writer->Put<int32_t>(1);
   writer->PutArrayCount(metadata.topics.size());
   for (const FakeTopic& topic : metadata.topics) PutFakeTopic(version, topic, writer);
