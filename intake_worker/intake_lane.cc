@@ -10,13 +10,13 @@ namespace dory::intake {
 
 using shm::Store;
 
-uint64_t CountHeldBack(uint64_t ring_size, uint32_t slot_size, const std::vector<uint32_t>& limits,
+uint64_t CountHeldBack(uint64_t ring_size, uint64_t largest, const std::vector<uint32_t>& datagram_limits,
                        uint64_t max_dgram_qlen) {
   uint64_t unread = 0;
-  for (const uint32_t limit : limits) unread += (max_dgram_qlen + 1) * LargestRecord(std::min(limit, slot_size));
+  for (const uint32_t limit : datagram_limits) unread += (max_dgram_qlen + 1) * LargestRecord(limit);
   const uint64_t wanted = std::min(ring_size / 4, unread);
   // Whatever is held back: an empty ring can be written to.
-  const uint64_t needed = 2 * LargestRecord(slot_size);
+  const uint64_t needed = 2 * LargestRecord(largest);
   return std::min(wanted, ring_size - std::min(ring_size, needed));
 }
 
@@ -26,6 +26,7 @@ IntakeLane::IntakeLane(shm::Segment& segment, uint32_t lane, const Config& confi
       settings_(std::move(settings)),
       receiver_(memory_),
       publisher_(memory_, config, settings_.limits),
+      streams_(memory_, [this](const Burst& burst) { return PublishStream(burst); }),
       overflow_(memory_.producer, settings_.overflow_path),
       waker_(&memory_.consumer->data_sleep, data_doorbell),
       largest_record_(LargestRecord(memory_.slot_size)) {}
@@ -35,6 +36,7 @@ void IntakeLane::Recover() {
   receiver_.RewritePointers();
   slots_locked_ = receiver_.LockSlots();
   [[maybe_unused]] const SlotRange pending = receiver_.Pending();  // asserts that they are neighbours
+  streams_.Recover();
   overflow_.Open();
   waker_.Wake();
   DORY_CRASH_POINT("start.end");
@@ -44,9 +46,21 @@ void IntakeLane::Recover() {
 Outcome IntakeLane::PublishLeftovers() {
   const bool slots_first = DORY_IS_MUTANT("slots before the file") && !receiver_.Pending().empty();
   if (overflow_.HasMessages() && !slots_first) return PublishOverflow();
-  if (receiver_.Pending().empty()) return Outcome::kEmpty;
+  if (receiver_.Pending().empty()) return streams_.PublishLeftovers();
   const WhenNoRoom when = settings_.reject_when_full ? WhenNoRoom::kReject : WhenNoRoom::kCut;
-  return PublishSlots(when, 0) ? Outcome::kEmpty : Outcome::kNoRoom;
+  return PublishSlots(when, 0) ? Outcome::kMore : Outcome::kNoRoom;
+}
+
+size_t IntakeLane::PublishStream(const Burst& burst) {
+  return PublishBurst(burst, settings_.reject_when_full ? WhenNoRoom::kReject : WhenNoRoom::kCut,
+                      settings_.held_back);
+}
+
+size_t IntakeLane::PublishBurst(const Burst& burst, WhenNoRoom when, uint64_t held_back) {
+  const size_t decided = publisher_.Publish(burst, when, held_back);
+  waker_.WakeIfAsleep();
+  DORY_CRASH_POINT("P7.stream_doorbell");
+  return decided;
 }
 
 Outcome IntakeLane::PublishOverflow() {
@@ -99,8 +113,14 @@ bool IntakeLane::PublishSlots(WhenNoRoom when, uint64_t held_back) {
 Status IntakeLane::MoveSlotsToOverflow() {
   const SlotRange pending = receiver_.Pending();
   if (pending.empty()) return Status::Ok();
-  const Result<uint64_t> end = overflow_.Append(receiver_.Collect(pending, messages_.data()));
-  if (end.ok()) publisher_.CommitToOverflow(pending, end.value());
+  return MoveToOverflow({.source = shm::Source::kDatagrams,
+                         .first = pending.first,
+                         .messages = receiver_.Collect(pending, messages_.data())});
+}
+
+Status IntakeLane::MoveToOverflow(const Burst& burst) {
+  const Result<uint64_t> end = overflow_.Append(burst.messages);
+  if (end.ok()) publisher_.CommitToOverflow(burst, end.value());
   return end.status();
 }
 

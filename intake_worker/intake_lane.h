@@ -1,5 +1,5 @@
 // A lane of the intake: the straight line socket -> receive -> parse -> admit -> append, and the order
-// of its sources: the overflow file, then what lies in the slots, then the sockets.
+// of its sources: the overflow file, then what lies in slots and areas, then the sockets.
 //
 // No event loop in here: each call does one thing and says how it went.
 //
@@ -14,31 +14,28 @@
 
 #include "common/config.h"
 #include "intake_worker/lane_memory.h"
+#include "intake_worker/outcome.h"
 #include "intake_worker/overflow.h"
 #include "intake_worker/publish.h"
 #include "intake_worker/receive.h"
+#include "intake_worker/stream_lane.h"
 #include "shm/breadcrumb.h"
 #include "shm/doorbell.h"
 
 namespace dory::intake {
 
 struct LaneSettings {
-  std::vector<uint32_t> limits;    // the largest message of each datagram socket
+  std::vector<uint32_t> limits;    // the largest message of each of the configuration's inputs
   bool reject_when_full = false;   // else nothing is read while there is no room
   uint64_t held_back = 0;          // of the ring, for the final drain alone
   std::string overflow_path;       // empty: no folder beside the segment
   uint32_t burst = shm::kSlotCount;  // datagrams received at a time, at most
 };
 
-// The part of the ring that is kept for what may lie in unread sockets when the supervisor dies.
-uint64_t CountHeldBack(uint64_t ring_size, uint32_t slot_size, const std::vector<uint32_t>& limits,
+// The part of the ring that is kept for what may lie in unread sockets when the supervisor dies: datagrams, by
+// the limits of their sockets. `largest`: of all messages, those of streams as well.
+uint64_t CountHeldBack(uint64_t ring_size, uint64_t largest, const std::vector<uint32_t>& datagram_limits,
                        uint64_t max_dgram_qlen);
-
-enum class Outcome {
-  kMore,    // there may be more
-  kEmpty,   // nothing is left
-  kNoRoom,  // the ring is full
-};
 
 class IntakeLane {
  public:
@@ -54,6 +51,8 @@ class IntakeLane {
 
   // P1 to P7, one burst of a socket. REQUIRES: no leftovers.
   Outcome ReceiveOnce(uint32_t input, int fd);
+
+  StreamLane& streams() { return streams_; }
 
   // Whether P1 would read.
   bool HasRoom() const { return CountReceivable() > 0; }
@@ -75,6 +74,9 @@ class IntakeLane {
 
   // Writes what lies in the slots to the overflow file.
   Status MoveSlotsToOverflow();
+  Status MoveToOverflow(const Burst& burst);
+  // The value is how many messages were decided.
+  size_t PublishBurst(const Burst& burst, WhenNoRoom when, uint64_t held_back);
   bool OverflowHasMessages() const { return overflow_.HasMessages(); }
   bool OverflowIsPossible() const { return overflow_.IsPossible(); }
   uint64_t ring_size() const { return memory_.ring.size(); }
@@ -83,11 +85,13 @@ class IntakeLane {
   uint64_t CountReceivable() const;
   void Mark(shm::Step step) const { shm::LeaveBreadcrumb(memory_.page, step, memory_.producer->stage.base); }
   Outcome PublishOverflow();
+  size_t PublishStream(const Burst& burst);
 
   LaneMemory memory_;
   LaneSettings settings_;
   Receiver receiver_;
   Publisher publisher_;
+  StreamLane streams_;
   OverflowFile overflow_;
   shm::DoorbellWaker waker_;
   uint64_t largest_record_;

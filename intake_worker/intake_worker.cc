@@ -1,5 +1,6 @@
 #include "intake_worker/intake_worker.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
@@ -26,23 +27,20 @@ uint64_t ReadMaxDatagramQueue() {
   return length;
 }
 
-std::vector<const InputConfig*> ListInputs(const WorkerContext& context) {
-  std::vector<const InputConfig*> inputs;
-  for (const InputConfig& input : context.config.inputs) {
-    const bool ours = static_cast<uint32_t>(input.lane) == context.lane;
-    if (ours && input.type == InputType::kUnixDatagram) inputs.push_back(&input);
-  }
-  return inputs;
+bool IsDatagramInputOf(const InputConfig& input, uint32_t lane) {
+  return input.type == InputType::kUnixDatagram && static_cast<uint32_t>(input.lane) == lane;
 }
 
 LaneSettings MakeSettings(const WorkerContext& context, const shm::Geometry& geometry) {
   LaneSettings settings;
-  for (const InputConfig* input : ListInputs(context)) {
-    settings.limits.push_back(static_cast<uint32_t>(input->max_message_size));
+  std::vector<uint32_t> datagram_limits;
+  for (const InputConfig& input : context.config.inputs) {
+    settings.limits.push_back(static_cast<uint32_t>(input.max_message_size));
+    if (IsDatagramInputOf(input, context.lane)) datagram_limits.push_back(settings.limits.back());
   }
+  const uint64_t largest = std::max<uint64_t>(geometry.slot_size, geometry.large_area_size);
+  settings.held_back = CountHeldBack(geometry.ring_size, largest, datagram_limits, ReadMaxDatagramQueue());
   settings.reject_when_full = context.config.when_full == WhenFull::kReject;
-  settings.held_back =
-      CountHeldBack(geometry.ring_size, geometry.slot_size, settings.limits, ReadMaxDatagramQueue());
   if (!context.segment_folder.empty()) {
     settings.overflow_path = context.segment_folder + "/overflow." + std::to_string(context.lane);
   }
@@ -68,7 +66,11 @@ class IntakeWorker {
                      context.Descriptor("room_doorbell"), [this] { GoOn(); }),
         go_on_timer_(context.loop, [this] { GoOn(); }),
         heartbeat_(context.loop, [this] { lane_.MoveHeartbeat(); }) {
-    for (const InputConfig* input : ListInputs(context)) AddInput(context.Descriptor("input:" + input->name));
+    const std::vector<InputConfig>& inputs = context.config.inputs;
+    for (uint32_t index = 0; index < inputs.size(); ++index) {
+      if (!IsDatagramInputOf(inputs[index], context.lane)) continue;
+      AddInput({index, context.Descriptor("input:" + inputs[index].name)});
+    }
   }
 
   void Start() {
@@ -83,11 +85,10 @@ class IntakeWorker {
   }
 
  private:
-  void AddInput(int fd) {
-    const auto index = static_cast<uint32_t>(sockets_.size());
-    sockets_.push_back({index, fd});
+  void AddInput(const InputSocket& socket) {
+    sockets_.push_back(socket);
     watchers_.push_back(
-        std::make_unique<IoWatcher>(context_.loop, fd, [this, index](int) { OnReadable(sockets_[index]); }));
+        std::make_unique<IoWatcher>(context_.loop, socket.fd, [this, socket](int) { OnReadable(socket); }));
   }
 
   void SetHandlers() {
@@ -149,7 +150,7 @@ class IntakeWorker {
 
   [[noreturn]] void End() {
     LogInfo("the control link has ended: final drain");
-    DrainFinally(lane_, sockets_);
+    DrainFinally(lane_, sockets_, [] { return std::vector<StreamSocket>(); });
     std::_Exit(kExitAsked);
   }
 

@@ -4,10 +4,25 @@ namespace dory::intake {
 
 using shm::RegionKind;
 
+namespace {
+
+// Of a region that is not part of each segment.
+template <typename T>
+std::span<T> MapTable(shm::Segment& segment, RegionKind kind, uint32_t lane) {
+  if (segment.geometry().connections == 0) return {};
+  const std::span<std::byte> bytes = segment.WritableBytes(kind, lane);
+  return {reinterpret_cast<T*>(bytes.data()), bytes.size() / sizeof(T)};
+}
+
+}  // namespace
+
 LaneMemory::LaneMemory(shm::Segment& segment, uint32_t lane)
     : slots(segment.GetWritable<shm::ReceiveSlots>(RegionKind::kReceive, lane)),
       slot_bytes(segment.WritableBytes(RegionKind::kReceive, lane).subspan(shm::kSlotsOffset)),
       slot_size(segment.geometry().slot_size),
+      connections(MapTable<shm::Connection>(segment, RegionKind::kConnections, lane)),
+      areas(MapTable<std::byte>(segment, RegionKind::kAreas, lane)),
+      geometry(segment.geometry()),
       producer(segment.GetWritable<shm::ProducerPage>(RegionKind::kProducer, lane)),
       consumer(segment.Get<shm::ConsumerPage>(RegionKind::kConsumer, lane)),
       ring(segment.WritableBytes(RegionKind::kRing, lane)),

@@ -17,6 +17,9 @@ struct LaneMemory {
   shm::ReceiveSlots* slots;
   std::span<std::byte> slot_bytes;
   uint32_t slot_size;
+  std::span<shm::Connection> connections;  // none where the segment has no stream inputs
+  std::span<std::byte> areas;
+  shm::Geometry geometry;
   shm::ProducerPage* producer;
   const shm::ConsumerPage* consumer;
   std::span<std::byte> ring;

@@ -14,6 +14,10 @@ using shm::Load;
 using shm::Source;
 using shm::Store;
 
+static bool IsOfConnection(Source source) {
+  return source == Source::kConnection || source == Source::kConnectionEnd;
+}
+
 uint64_t LargestRecord(uint64_t message_size) {
   constexpr uint64_t kSmallestTopic = 1;
   // The sizes of a header whose value has a MiB and more may take a byte more than the client's.
@@ -23,6 +27,7 @@ uint64_t LargestRecord(uint64_t message_size) {
 
 Publisher::Publisher(const LaneMemory& memory, const Config& config, std::vector<uint32_t> limits)
     : slots_(memory.slots),
+      connections_(memory.connections),
       producer_(memory.producer),
       page_(memory.page),
       slot_size_(memory.slot_size),
@@ -54,10 +59,10 @@ size_t Publisher::Publish(const Burst& burst, WhenNoRoom when, uint64_t held_bac
   return decided.messages;
 }
 
-void Publisher::CommitToOverflow(SlotRange slots, uint64_t overflow_in) {
+void Publisher::CommitToOverflow(const Burst& burst, uint64_t overflow_in) {
   journal_.Begin();
-  FillStage({.source = Source::kDatagrams, .first = slots.first, .messages = {}}, slots.end - slots.first);
-  Store(producer_->stage.out, overflow_in);
+  FillStage(burst, burst.messages.size());
+  Store(producer_->stage.overflow_in, overflow_in);
   DORY_CRASH_POINT("P3.stage_overflow");
   Store(producer_->stage.decided, shm::kWrittenToOverflow);
   DORY_CRASH_POINT("P4.overflow");
@@ -73,7 +78,7 @@ Publisher::Decided Publisher::Decide(const Burst& burst, WhenNoRoom when, uint64
   Decided decided;
   for (const RawMessage& message : burst.messages) {
     if (!journal_.HasRoom()) break;
-    Admission admission = admitter_.Admit(Parse(message.bytes, message.truncated, LimitOf(message.input)));
+    Admission admission = admitter_.Admit(Read(message));
     if (admission.admitted && !writer_.Fits(admission.record.RecordSize(), held_back)) {
       if (when == WhenNoRoom::kCut) break;
       admission = admitter_.RefuseForRoom(admission);
@@ -89,6 +94,11 @@ Publisher::Decided Publisher::Decide(const Burst& burst, WhenNoRoom when, uint64
   return decided;
 }
 
+ParseResult Publisher::Read(const RawMessage& message) const {
+  if (message.fault) return {.reject = message.fault, .message = {}};
+  return Parse(message.bytes, message.truncated, message.limit > 0 ? message.limit : LimitOf(message.input));
+}
+
 void Publisher::Count(const Admission& admission) {
   journal_.CountOne(admission.counter);
   if (admission.tally != kNoCounter) journal_.CountOne(admission.tally);
@@ -98,7 +108,9 @@ void Publisher::Count(const Admission& admission) {
 void Publisher::FillStage(const Burst& burst, size_t decided) {
   shm::Stage& stage = producer_->stage;
   journal_.Finish();
-  Store(stage.source, burst.source);
+  const bool ends = decided > 0 && burst.messages[decided - 1].fault.has_value();
+  Store(stage.source, ends ? Source::kConnectionEnd : burst.source);
+  Store(stage.index, burst.index);
   DORY_CRASH_POINT("P3.stage_source");
   Store(stage.first, burst.first);
   Store(stage.end, burst.first + static_cast<uint32_t>(decided));
@@ -128,7 +140,7 @@ void Publisher::FinishBurst() {
   Mark(shm::Step::kP5);
   SetCounters();
   if (Load(stage.decided) == shm::kWrittenToOverflow) {
-    Store(producer_->overflow_in, stage.out);
+    Store(producer_->overflow_in, stage.overflow_in);
     DORY_CRASH_POINT("P5.overflow_in");
   }
   ReleaseSource();
@@ -157,6 +169,8 @@ void Publisher::ReleaseSource() {
   } else if (stage.source == Source::kOverflow) {
     Store(producer_->overflow_out, stage.out);
     DORY_CRASH_POINT("P5.overflow_out");
+  } else {
+    ConnectionTable::Release(&connections_[stage.index], stage.out, stage.source == Source::kConnectionEnd);
   }
 }
 
@@ -165,7 +179,8 @@ void Publisher::CheckStage() const {
   const shm::Stage& stage = producer_->stage;
   bool sound = stage.journal_count <= shm::kJournalSize && stage.first <= stage.end &&
                stage.end <= shm::kSlotCount && stage.decided <= shm::kWrittenToOverflow &&
-               (stage.source == Source::kDatagrams || stage.source == Source::kOverflow);
+               stage.source > Source::kNone && stage.source <= Source::kConnectionEnd &&
+               (!IsOfConnection(stage.source) || stage.index < connections_.size());
   for (uint64_t i = 0; sound && i < stage.journal_count; ++i) {
     sound = stage.journal[i].counter < books_.counter_count();
   }

@@ -20,6 +20,7 @@
 #include "intake_worker/admit.h"
 #include "intake_worker/books_writer.h"
 #include "intake_worker/burst.h"
+#include "intake_worker/connection_table.h"
 #include "intake_worker/journal.h"
 #include "intake_worker/lane_memory.h"
 #include "intake_worker/receive.h"
@@ -46,8 +47,8 @@ class Publisher {
   // ring has no more room; 0 where the ring has none for the first. `held_back` bytes of it are kept.
   size_t Publish(const Burst& burst, WhenNoRoom when, uint64_t held_back);
 
-  // P4 to P6 for datagrams that lie in the overflow file, whose new end is `overflow_in`.
-  void CommitToOverflow(SlotRange slots, uint64_t overflow_in);
+  // P4 to P6 for a burst that lies in the overflow file, whose new end is `overflow_in`.
+  void CommitToOverflow(const Burst& burst, uint64_t overflow_in);
 
   // P1: how many of the largest records surely fit.
   uint64_t SurelyFits(uint64_t record_size, uint64_t held_back) const {
@@ -65,6 +66,7 @@ class Publisher {
 
   void FinishDecided();
   Decided Decide(const Burst& burst, WhenNoRoom when, uint64_t held_back);
+  ParseResult Read(const RawMessage& message) const;
   void Count(const Admission& admission);
   void FillStage(const Burst& burst, size_t decided);
   void Commit(uint64_t appended);
@@ -77,6 +79,7 @@ class Publisher {
   uint32_t LimitOf(uint32_t input) const { return input < limits_.size() ? limits_[input] : slot_size_; }
 
   shm::ReceiveSlots* slots_;
+  std::span<shm::Connection> connections_;
   shm::ProducerPage* producer_;
   shm::WorkerPage* page_;
   uint32_t slot_size_;

@@ -17,13 +17,15 @@
 namespace dory::shm {
 
 inline constexpr uint64_t kMagic = 0x3179726f44'0a0dULL << 8 | 0x1a;  // zero is never valid
-inline constexpr uint32_t kLayoutNumber = 1;
+inline constexpr uint32_t kLayoutNumber = 2;
 inline constexpr size_t kLine = 128;
 inline constexpr size_t kBlockSize = 16 * 1024;
+inline constexpr size_t kAreaSize = 64 * 1024;
 inline constexpr size_t kRecordAlign = 32;
 inline constexpr uint32_t kSlotCount = 64;        // datagrams of one burst
 inline constexpr uint32_t kMaxPartitions = 65536;  // partition rows of a lane
 inline constexpr uint32_t kMaxLanes = 16;
+inline constexpr uint32_t kMaxConnections = 65536;  // of a lane
 inline constexpr uint32_t kNoIndex = UINT32_MAX;  // "no row", "no block"
 inline constexpr uint64_t kMaxMessageSize = 100ULL << 20;
 
@@ -37,8 +39,8 @@ enum class RegionKind : uint16_t {
   kIntakeBooks,  // topic names and intake's counters
   kKafkaBooks,   // the kafka worker's counters
   kReceive,      // mmsghdr array and datagram slots
-  kConnections,  // stream connections            (size 0 until streams are accepted)
-  kAreas,        // partly received stream bytes  (size 0 until streams are accepted)
+  kConnections,  // stream connections            (size 0 where there are no stream inputs, as of the next)
+  kAreas,        // received stream bytes of messages that are not decided
   kTickets,      // receipts asked for            (size 0 until receipts are given)
   kProducer,     // tail and stage
   kRing,         // records
@@ -69,13 +71,16 @@ struct Geometry {
   uint64_t pool_size;
   uint32_t lanes;
   uint32_t max_topics;
-  uint32_t slot_size;  // largest datagram, bytes
-  uint32_t reserved;
+  uint32_t slot_size;    // largest datagram, bytes
+  uint32_t connections;  // stream connections of a lane; 0: there are no stream inputs, nor areas
+  uint32_t areas;        // of kAreaSize, of a lane
+  uint32_t large_areas;  // of large_area_size, of a lane
+  uint64_t large_area_size;
 
   bool operator==(const Geometry&) const = default;
   uint32_t BlockCount() const { return static_cast<uint32_t>(pool_size / kBlockSize); }
 };
-static_assert(sizeof(Geometry) == 32);
+static_assert(sizeof(Geometry) == 48);
 
 struct Superblock {
   uint64_t magic;  // stored last
@@ -93,8 +98,8 @@ struct Superblock {
 static_assert(offsetof(Superblock, layout) == 8 && offsetof(Superblock, uuid) == 16);
 static_assert(offsetof(Superblock, boot_id) == 32 && offsetof(Superblock, file_size) == 72);
 static_assert(offsetof(Superblock, align) == 80 && offsetof(Superblock, geometry) == 88);
-static_assert(offsetof(Superblock, region_count) == 120 && offsetof(Superblock, crc) == 124);
-static_assert(offsetof(Superblock, regions) == 128);
+static_assert(offsetof(Superblock, region_count) == 136 && offsetof(Superblock, crc) == 140);
+static_assert(offsetof(Superblock, regions) == 144);
 
 // ---- worker slots: written by the supervisor ---------------------------------------------------
 
@@ -216,6 +221,43 @@ static_assert(offsetof(ReceiveSlots, messages) == kLine);
 inline constexpr size_t kSlotsOffset = 8192;
 static_assert(sizeof(ReceiveSlots) <= kSlotsOffset);
 
+// ---- stream connections: written by intake, and by the kernel for it ----------------------------
+
+// The bytes of a connection from position `base` on lie in an area, from its first byte on.
+struct AreaBinding {
+  uint64_t area;  // below Geometry::areas: a small one; the large ones follow
+  uint64_t base;
+};
+
+// Positions count the bytes of the entry's connections, one after the other. [out, in) has been received and
+// is not decided; the binding means something only where that is not empty, else the area is free.
+struct alignas(kLine) Connection {
+  uint64_t generation;  // the supervisor's, of the connection at hand; 0: there was none
+  uint64_t ended;       // == generation: it is not read any more
+  uint64_t read_base;   // where the bytes of the next recvmmsg begin
+  uint64_t in;
+  uint64_t out;
+  uint64_t current;     // binding[current & 1] is the valid one
+  AreaBinding binding[2];
+  uint32_t input;       // among the configuration's inputs, stored before generation
+  uint32_t is_tcp;      // else UNIX
+  uint64_t limit;       // the largest message allowed, bytes
+  mmsghdr message;      // msg_len: kEmptySlot, or what recvmmsg has read and `in` may not know yet
+  iovec buffer;
+};
+static_assert(offsetof(Connection, binding) == 48 && offsetof(Connection, input) == 80);
+static_assert(offsetof(Connection, message) == 96 && sizeof(Connection) == 256);
+
+// What was received and is not decided, whatever step a kill has left undone; read_base + msg_len goes before `in`.
+struct ReceivedBytes {
+  uint64_t out;
+  uint64_t in;
+};
+inline ReceivedBytes FindReceived(const Connection& connection) {
+  const uint32_t unnoted = connection.generation == 0 ? kEmptySlot : connection.message.msg_len;
+  return {connection.out, unnoted == kEmptySlot ? connection.in : connection.read_base + unnoted};
+}
+
 // ---- producer page: written by intake -----------------------------------------------------------
 
 inline constexpr uint32_t kJournalSize = 256;
@@ -226,7 +268,8 @@ struct CounterChange {
   uint64_t value;  // the new, absolute value: it is set, never added
 };
 
-enum class Source : uint32_t { kNone, kDatagrams, kConnection, kOverflow };
+// kConnectionEnd: as kConnection, and it is not read any more.
+enum class Source : uint32_t { kNone, kDatagrams, kConnection, kOverflow, kConnectionEnd };
 
 // How a burst was decided without moving `tail`. The word's store is the commit point.
 enum Decided : uint64_t { kUndecided = 0, kNothingAppended = 1, kWrittenToOverflow = 2 };
@@ -237,10 +280,11 @@ struct Stage {
   uint32_t index;  // of the connection
   uint32_t first;  // slots [first, end)
   uint32_t end;
-  uint64_t out;      // the source's new read position
+  uint64_t out;      // the source's new read position, of a connection or the overflow file
   uint64_t decided;  // Decided
   uint64_t journal_count;
   CounterChange journal[kJournalSize];
+  uint64_t overflow_in;  // the overflow file's new end, where the burst was written there
 };
 static_assert(offsetof(Stage, source) == 8 && offsetof(Stage, first) == 16);
 static_assert(offsetof(Stage, out) == 24 && offsetof(Stage, decided) == 32);

@@ -23,6 +23,10 @@ uint64_t IntakeBooksSize(const Geometry& g) {
 }
 uint64_t KafkaBooksSize(const Geometry& g) { return (g.max_topics + 1) * sizeof(KafkaTopicRow); }
 uint64_t ReceiveSize(const Geometry& g) { return kSlotsOffset + uint64_t{kSlotCount} * g.slot_size; }
+uint64_t ConnectionsSize(const Geometry& g) { return uint64_t{g.connections} * sizeof(Connection); }
+uint64_t AreasSize(const Geometry& g) {
+  return g.connections == 0 ? 0 : g.areas * kAreaSize + g.large_areas * g.large_area_size;
+}
 uint64_t RingSize(const Geometry& g) { return g.ring_size; }
 uint64_t ProducerIdsSize(const Geometry&) { return sizeof(ProducerIds); }
 uint64_t PartitionsSize(const Geometry&) { return sizeof(PartitionRows); }
@@ -41,8 +45,8 @@ constexpr std::array<RegionSpec, kRegionKinds> kSpecs = {{
     {RegionKind::kIntakeBooks, "intake books", Role::kIntake, kAll, true, true, IntakeBooksSize},
     {RegionKind::kKafkaBooks, "kafka books", Role::kKafka, kAll, true, true, KafkaBooksSize},
     {RegionKind::kReceive, "receive slots", Role::kIntake, kCheck, true, false, ReceiveSize},
-    {RegionKind::kConnections, "connections", Role::kIntake, kCheck, true, true, Nothing},
-    {RegionKind::kAreas, "areas", Role::kIntake, kCheck, true, false, Nothing},
+    {RegionKind::kConnections, "connections", Role::kIntake, kCheck, true, true, ConnectionsSize},
+    {RegionKind::kAreas, "areas", Role::kIntake, kCheck, true, false, AreasSize},
     {RegionKind::kTickets, "tickets", Role::kIntake, kCheck, true, true, Nothing},
     {RegionKind::kProducer, "producer page", Role::kIntake, kAll, true, true, OneControlRoom},
     {RegionKind::kRing, "ring", Role::kIntake, kKafka | kCheck, true, false, RingSize},

@@ -42,6 +42,7 @@ class SoundnessCheck {
     Status status = CheckPositions();
     if (status.ok()) status = CheckStage();
     if (status.ok()) status = CheckSlots();
+    if (status.ok()) status = CheckConnections();
     if (status.ok()) status = CheckTopics();
     if (status.ok()) status = CheckProducerIds();
     if (status.ok()) status = CheckPartitions();
@@ -74,8 +75,10 @@ class SoundnessCheck {
     if (base > tail_ || tail_ - base > geometry_.ring_size) return Unsound("stage: base {}, tail {}", base, tail_);
     if (stage.decided > kWrittenToOverflow) return Unsound("stage: decided {}", stage.decided);
     if (base == tail_ && stage.decided == kUndecided) return Status::Ok();
-    if (stage.source != Source::kDatagrams && stage.source != Source::kOverflow) {
-      return Unsound("stage: source {}", static_cast<uint32_t>(stage.source));
+    const bool of_connection = stage.source == Source::kConnection || stage.source == Source::kConnectionEnd;
+    if (stage.source == Source::kNone || stage.source > Source::kConnectionEnd ||
+        (of_connection && stage.index >= geometry_.connections)) {
+      return Unsound("stage: source {}, connection {}", static_cast<uint32_t>(stage.source), stage.index);
     }
     if (stage.first > stage.end || stage.end > kSlotCount) return Unsound("stage: slots [{}, {})", stage.first, stage.end);
     if (stage.journal_count > kJournalSize) return Unsound("stage: {} journal entries", stage.journal_count);
@@ -99,6 +102,27 @@ class SoundnessCheck {
       before = used;
     }
     return runs <= 1 ? Status::Ok() : Unsound("receive slots: {} runs of messages", runs);
+  }
+
+  // Bytes that were received lie in an area that nobody else has.
+  Status CheckConnections() const {
+    if (geometry_.connections == 0) return Status::Ok();
+    const auto* connections = segment_.Get<Connection>(RegionKind::kConnections, lane_);
+    std::set<uint64_t> areas;
+    for (uint32_t slot = 0; slot < geometry_.connections; ++slot) {
+      const Connection& connection = connections[slot];
+      const ReceivedBytes bytes = FindReceived(connection);
+      if (bytes.in == bytes.out) continue;
+      const AreaBinding& binding = connection.binding[connection.current & 1];
+      const uint64_t size = binding.area < geometry_.areas ? kAreaSize : geometry_.large_area_size;
+      const bool within = binding.area < uint64_t{geometry_.areas} + geometry_.large_areas &&
+                          bytes.in > bytes.out && bytes.out >= binding.base && bytes.in - binding.base <= size;
+      if (!within || !areas.insert(binding.area).second) {
+        return Unsound("connection {}: bytes [{}, {}) in area {} from {}", slot, bytes.out, bytes.in, binding.area,
+                       binding.base);
+      }
+    }
+    return Status::Ok();
   }
 
   // ---- tables

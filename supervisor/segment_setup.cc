@@ -3,6 +3,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <span>
+
 #include "common/log.h"
 #include "common/paths.h"
 #include "common/units.h"
@@ -173,13 +176,23 @@ bool HasUsedSlot(const shm::Segment& checked, uint32_t lane) {
   return false;
 }
 
+bool HasReceivedBytes(const shm::Segment& checked, uint32_t lane) {
+  const uint32_t count = checked.geometry().connections;
+  if (count == 0) return false;
+  const std::span connections(checked.Get<shm::Connection>(shm::RegionKind::kConnections, lane), count);
+  return std::any_of(connections.begin(), connections.end(), [](const shm::Connection& connection) {
+    const shm::ReceivedBytes bytes = shm::FindReceived(connection);
+    return bytes.in != bytes.out;
+  });
+}
+
 }  // namespace
 
 bool IsEmpty(const shm::Segment& checked) {
   for (uint32_t lane = 0; lane < checked.geometry().lanes; ++lane) {
     const auto* page = checked.Get<shm::ProducerPage>(shm::RegionKind::kProducer, lane);
     if (shm::Load(page->overflow_in) != shm::Load(page->overflow_out)) return false;
-    if (HasUsedSlot(checked, lane) || shm::ReadBooks(checked, lane).Buffered() != 0) return false;
+    if (HasReceivedBytes(checked, lane) || HasUsedSlot(checked, lane) || shm::ReadBooks(checked, lane).Buffered() != 0) return false;
   }
   return true;
 }

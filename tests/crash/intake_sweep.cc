@@ -50,6 +50,8 @@ int RunMutants() {
           {"", 3, "final drain without SHUT_RD"},
           {"", 4, "slots before the file"},
           {"", 4, "ring beside the file"},
+          {"", 5, "read_base before msg_len"},
+          {"", 7, "bound before it is copied"},
       },
       RunJob);
 }

@@ -80,7 +80,8 @@ class Judge {
     for (const shm::TopicBooks& topic : books_.topics) {
       if (topic.appended != kept_of_topic_[topic.name]) return "books: appended of " + topic.name;
     }
-    for (const Reject reason : {Reject::kMalformed, Reject::kUnsupportedVersion, Reject::kBadTopic, Reject::kTooLong}) {
+    for (const Reject reason : {Reject::kMalformed, Reject::kUnsupportedVersion, Reject::kBadTopic, Reject::kTooLong,
+                                Reject::kUncleanUnix}) {
       if (books_.RejectedFor(reason) != rejected_[reason]) return std::string("books: ") + shm::NameOf(reason);
     }
     const uint64_t no_room = books_.RejectedFor(Reject::kNoRoom);
@@ -99,6 +100,10 @@ class Judge {
     if (producer.stage.base != producer.tail || producer.stage.decided != 0) return "a burst is half finished";
     for (const mmsghdr& message : world_.Slots().messages) {
       if (message.msg_len != shm::kEmptySlot) return "a slot is not empty";
+    }
+    for (const shm::Connection& connection : world_.Connections()) {
+      if (connection.in != connection.out) return "bytes of a connection are left";
+      if (connection.message.msg_len != shm::kEmptySlot && connection.generation > 0) return "a read is not noted";
     }
     if (producer.overflow_in != 0 || producer.overflow_out != 0) return "overflow positions";
     return std::filesystem::exists(world_.OverflowPath()) ? "the overflow file is left" : "";

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/crc32c.h"
 #include "shm/layout.h"
 #include "shm/record.h"
 #include "tests/unit/intake_worker/client_message.h"
@@ -24,18 +25,25 @@ struct Sent {
   bool may_be_rejected = false;    // no room, or no topic row: it depends
 };
 
+// Of a long value its beginning, size and a sum of it.
+inline std::string Shorten(const std::string& text) {
+  constexpr size_t kMost = 150;
+  if (text.size() <= kMost) return text;
+  return text.substr(0, kMost / 2) + std::to_string(text.size()) + "/" + std::to_string(Crc32cExtend(0, AsBytes(text)));
+}
+
 // "socket:number:padding", of the even ones in version 1 with the number in a header, too.
 inline Sent Good(size_t socket, int number, const std::string& topic, size_t padding = 0) {
   const std::string digits = std::to_string(number);
   const std::string value = std::to_string(socket) + ":" + digits + ":" + std::string(padding, 'v');
-  if (number % 2 == 1) return {ClientMessage{.topic = topic, .value = value}.Bytes(), topic, value, {}};
+  if (number % 2 == 1) return {ClientMessage{.topic = topic, .value = value}.Bytes(), topic, Shorten(value), {}};
   const std::string header = "\2n" + std::string(1, static_cast<char>(2 * digits.size())) + digits;
   const ClientMessage message{.api_version = 1, .topic = topic, .value = value, .headers = {{"n", digits}}};
-  return {message.Bytes(), topic, value + header, {}};
+  return {message.Bytes(), topic, Shorten(value + header), {}};
 }
 
 inline std::string IdentityOf(const shm::MessageView& message) {
-  return std::string(AsText(message.value)).append(AsText(message.headers));
+  return Shorten(std::string(AsText(message.value)).append(AsText(message.headers)));
 }
 
 inline Sent Bad(const ClientMessage& message, Reject fate) { return {message.Bytes(), "", "", fate}; }
@@ -60,6 +68,30 @@ inline std::vector<Sent> ComposeFor(size_t socket, int from, int count) {
     messages.push_back(Good(socket, i, "t" + std::to_string(static_cast<size_t>(i) / 2 % 4), static_cast<size_t>(i) * 41 % 130));
     messages.back().may_be_rejected = messages.back().topic == "t3" || messages.back().topic == "t2";
   }
+  return messages;
+}
+
+// Of a stream: what is cut off by its client's end, or a Size that is none, behind which nothing can be read.
+inline Sent CutOff() { return {ClientMessage{}.Bytes().substr(0, 11), "", "", Reject::kUncleanUnix}; }
+inline Sent NoSize() { return {std::string("\0\0\0\3and all that follows", 24), "", "", Reject::kMalformed}; }
+
+enum class StreamEnd { kNoSize, kCutOff, kClean };
+
+// A connection's messages. `large`: some that do not fit behind one another in an area of 64 KiB, one that fits in
+// none.
+inline std::vector<Sent> ComposeStream(size_t socket, int count, bool large, StreamEnd end) {
+  std::vector<Sent> messages = ComposeFor(socket, 0, count);
+  std::erase_if(messages, [](const Sent& message) {  // what only a datagram can be
+    return message.bytes.empty() || message.fate == Reject::kTooLong;
+  });
+  if (large) {
+    for (const size_t padding : {30'000, 28'000, 30'000, 70'000}) {
+      messages.push_back(Good(socket, static_cast<int>(messages.size()) + count, "t0", padding));
+    }
+    messages.push_back(Good(socket, static_cast<int>(messages.size()) + count, "t1"));
+  }
+  if (end == StreamEnd::kCutOff) messages.push_back(CutOff());
+  if (end == StreamEnd::kNoSize) messages.push_back(NoSize());
   return messages;
 }
 

@@ -14,6 +14,10 @@ inline const std::vector<Scenario> kScenarios = {
     {"rejected without room", 512, true, 64, {{false, 3}}},
     {"final drain", 704, false, 64, {{true, 3}, {false, 1}}},
     {"two final drains", 704, false, 2, {{true, 4}, {true, 1}, {false, 1}}},
+    {"streams", 16 * 1024, false, 64, {{false, 1, 3}}},
+    {"streams in a small ring", 704, false, 64, {{false, 3, 2}}},
+    {"streams, large messages", 256 * 1024, false, 64, {{false, 1, 1}}, true},
+    {"streams, final drain", 704, false, 64, {{true, 2, 3}, {false, 1, 1}}},
 };
 
 }  // namespace dory::intake

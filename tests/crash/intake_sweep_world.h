@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdio>
@@ -43,7 +44,11 @@ inline constexpr size_t kSocketsOfLife = 2;
 struct Life {
   bool dying;  // ends with the final drain; else by having read all
   int messages;
+  int streams = 0;  // new connections
 };
+
+inline constexpr uint32_t kSweepConnections = 4;
+inline constexpr uint64_t kLargeArea = 128 * 1024;
 
 struct Scenario {
   std::string name;
@@ -51,6 +56,7 @@ struct Scenario {
   bool reject_when_full;
   uint32_t burst;
   std::vector<Life> lives;
+  bool large = false;  // some messages of streams fill areas
 };
 
 struct Kept {
@@ -77,7 +83,10 @@ class World {
                                                         .lanes = 1,
                                                         .max_topics = kSweepTopics,
                                                         .slot_size = kSweepSlotSize,
-                                                        .reserved = 0});
+                                                        .connections = HasStreams() ? kSweepConnections : 0,
+                                                        .areas = 2,
+                                                        .large_areas = 1,
+                                                        .large_area_size = kLargeArea});
     if (!fd.ok()) Die(fd.status().message());
     segment_fd_.Reset(fd.value());
     check_ = Map(shm::Role::kCheck);
@@ -104,6 +113,7 @@ class World {
     shared_->overflowed = false;
     shared_->sent_late = 0;
     sockets_.clear();
+    streams_.clear();
     clients_.clear();
     sent_.clear();
   }
@@ -126,6 +136,7 @@ class World {
       }
     }
     SendTooMany();
+    for (int i = 0; i < life.streams; ++i) BeginStream(life);
   }
 
   // In a child: one life of the intake, from its start to its end.
@@ -145,10 +156,14 @@ class World {
     }
     shared_->recovered_at = CountCrashPoints();
     for (uint32_t i = 0; i < sockets_.size() && !dying; ++i) ReadSocket(lane, i);
+    const std::vector<StreamSocket> streams = TakeStreams(lane);
+    for (const StreamSocket& stream : streams) {
+      if (!dying) ReadStream(lane, stream);
+    }
     if (!dying) return;
     std::vector<InputSocket> inputs;
     for (uint32_t i = 0; i < sockets_.size(); ++i) inputs.push_back({i, sockets_[i].get()});
-    DrainFinally(lane, inputs, 0);
+    DrainFinally(lane, inputs, [&streams] { return streams; }, {.room_ms = 0, .tcp_linger_ms = 0});
     for (const FileDescriptor& client : clients_) {
       if (::send(client.get(), "late", 4, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) ++shared_->sent_late;
     }
@@ -204,6 +219,10 @@ class World {
   shm::Books Books() const { return shm::ReadBooks(*check_, 0); }
   const shm::ProducerPage& Producer() const { return *check_->Get<shm::ProducerPage>(RegionKind::kProducer, 0); }
   const shm::ReceiveSlots& Slots() const { return *check_->Get<shm::ReceiveSlots>(RegionKind::kReceive, 0); }
+  std::span<const shm::Connection> Connections() const {
+    if (!HasStreams()) return {};
+    return {check_->Get<shm::Connection>(RegionKind::kConnections, 0), kSweepConnections};
+  }
   const shm::IntakeBooks& RawBooks() const { return *check_->Get<shm::IntakeBooks>(RegionKind::kIntakeBooks, 0); }
   std::string OverflowPath() const { return folder_ + "/overflow.0"; }
 
@@ -240,9 +259,52 @@ class World {
     if (::send(client, refused.bytes.data(), refused.bytes.size(), MSG_DONTWAIT) >= 0 || errno != EAGAIN) Die("not EAGAIN");
   }
 
+  bool HasStreams() const {
+    return std::any_of(scenario_.lives.begin(), scenario_.lives.end(), [](const Life& life) { return life.streams > 0; });
+  }
+
+  // A connection whose client sends all at once, and then ends it; in a dying life it stays.
+  void BeginStream(const Life& life) {
+    int fds[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) != 0) Die("socketpair");
+    const FileDescriptor& client = clients_.emplace_back(fds[0]);
+    streams_.emplace_back(fds[1]);
+    const auto end = static_cast<StreamEnd>(streams_.size() % 3);  // one of each
+    sent_.push_back(ComposeStream(sent_.size(), life.messages, scenario_.large, end));
+    std::string bytes;
+    for (const Sent& message : sent_.back()) bytes += message.bytes;
+    if (::send(client.get(), bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) Die("send");
+    if (!life.dying) ::shutdown(client.get(), SHUT_WR);
+  }
+
+  // As the supervisor hands them over to each life. Slot and generation follow from the number.
+  std::vector<StreamSocket> TakeStreams(IntakeLane& lane) {
+    std::vector<StreamSocket> taken;
+    for (uint32_t slot = 0; slot < streams_.size(); ++slot) {
+      if (!lane.streams().Knows(slot, slot + 1)) lane.streams().Open(slot, slot + 1, {.limit = kLargeArea});
+      if (!lane.streams().HasEnded(slot)) taken.push_back({slot, streams_[slot].get(), false});
+    }
+    return taken;
+  }
+
+  void ReadStream(IntakeLane& lane, const StreamSocket& stream) {
+    for (;;) {
+      switch (lane.streams().Receive(stream.slot, stream.fd).outcome) {
+        case Outcome::kMore:
+        case Outcome::kEmpty: break;
+        case Outcome::kNoArea: Die("no area");
+        case Outcome::kEnd: return lane.streams().End(stream.slot);
+        case Outcome::kNoRoom:
+          while (lane.PublishLeftovers() != Outcome::kEmpty) Consume(2);
+      }
+    }
+  }
+
   void TakeSnapshot() {
-    for (const RegionKind kind : {RegionKind::kIntakeBooks, RegionKind::kReceive, RegionKind::kProducer,
-                                  RegionKind::kRing, RegionKind::kWorkerPage}) {
+    std::vector<RegionKind> kinds = {RegionKind::kIntakeBooks, RegionKind::kReceive, RegionKind::kProducer,
+                                     RegionKind::kRing, RegionKind::kWorkerPage};
+    if (HasStreams()) kinds.push_back(RegionKind::kConnections);
+    for (const RegionKind kind : kinds) {
       const ByteSpan bytes = intake_->Bytes(kind, 0);
       snapshot_[kind].assign(bytes.begin(), bytes.end());
     }
@@ -291,6 +353,7 @@ class World {
   std::map<RegionKind, std::vector<std::byte>> snapshot_;
   Shared* shared_;
   std::vector<FileDescriptor> sockets_;
+  std::vector<FileDescriptor> streams_;  // of all lives, by slot
   std::vector<FileDescriptor> clients_;  // of this life: the other ends
   std::vector<std::vector<Sent>> sent_;  // by socket
 };

@@ -57,7 +57,10 @@ class World : public crash::Machine {
                                                         .lanes = 1,
                                                         .max_topics = kSweepTopics,
                                                         .slot_size = kSweepSlotSize,
-                                                        .reserved = 0});
+                                                        .connections = 0,
+                  .areas = 0,
+                  .large_areas = 0,
+                  .large_area_size = 0});
     if (!fd.ok()) Die(fd.status().message());
     segment_fd_.Reset(fd.value());
     check_ = Map(shm::Role::kCheck);

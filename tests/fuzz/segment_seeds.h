@@ -32,7 +32,10 @@ inline constexpr shm::Geometry kGeometry = {.ring_size = 256 * 1024,
                                             .lanes = 1,
                                             .max_topics = 4,
                                             .slot_size = 2048,
-                                            .reserved = 0};
+                                            .connections = 0,
+                  .areas = 0,
+                  .large_areas = 0,
+                  .large_area_size = 0};
 
 inline Config MakeConfig() { return ParseConfigText("[kafka]\nbrokers = 127.0.0.1:1\n", "fuzz.conf").Take(); }
 

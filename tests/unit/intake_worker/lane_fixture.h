@@ -57,7 +57,10 @@ class LaneFixture : public ::testing::Test {
                                                   .lanes = 1,
                                                   .max_topics = max_topics,
                                                   .slot_size = kSlotSize,
-                                                  .reserved = 0});
+                                                  .connections = streams_geometry_.connections,
+                                                  .areas = streams_geometry_.areas,
+                                                  .large_areas = streams_geometry_.large_areas,
+                                                  .large_area_size = streams_geometry_.large_area_size});
     ASSERT_TRUE(fd.ok()) << fd.status().message();
     segment_fd_.Reset(fd.value());
     kafka_ = Map(shm::Role::kKafka);
@@ -116,6 +119,12 @@ class LaneFixture : public ::testing::Test {
 
   Config config_ = ParseConfigText("[kafka]\nbrokers = 127.0.0.1:9092\n", "test").Take();
   LaneSettings settings_;
+  struct {
+    uint32_t connections = 0;  // 0: no stream inputs
+    uint32_t areas = 0;
+    uint32_t large_areas = 0;
+    uint64_t large_area_size = 0;
+  } streams_geometry_;
   SocketPair sockets_[2];
   std::string folder_;
   FileDescriptor segment_fd_;

@@ -37,7 +37,7 @@ class OverflowTest : public LaneFixture {
 
   void Drain(int64_t room_limit_ms = 0) {
     const InputSocket inputs[] = {{0, sockets_[0].server.get()}, {1, sockets_[1].server.get()}};
-    DrainFinally(*lane_, inputs, room_limit_ms);
+    DrainFinally(*lane_, inputs, [] { return std::vector<StreamSocket>(); }, {.room_ms = room_limit_ms});
   }
 
   bool FileExists() const { return std::filesystem::exists(settings_.overflow_path); }

@@ -29,13 +29,19 @@ constexpr Geometry kOdd = {.ring_size = 100'000 / kRecordAlign * kRecordAlign,
                            .lanes = 1,
                            .max_topics = 7,
                            .slot_size = 1000,
-                           .reserved = 0};
+                           .connections = 0,
+                  .areas = 0,
+                  .large_areas = 0,
+                  .large_area_size = 0};
 constexpr Geometry kLanes = {.ring_size = 4 << 20,
                              .pool_size = 16 << 20,
                              .lanes = 3,
                              .max_topics = 4096,
                              .slot_size = 65'600,
-                             .reserved = 0};
+                             .connections = 0,
+                  .areas = 0,
+                  .large_areas = 0,
+                  .large_area_size = 0};
 
 TEST(PageSizeTest, RegionsNeverShareALargePage) {
   for (const Geometry& geometry : {TestSegment::kSmall, kOdd, kLanes}) {

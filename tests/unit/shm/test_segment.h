@@ -29,7 +29,10 @@ class TestSegment {
                                       .lanes = 1,
                                       .max_topics = 4,
                                       .slot_size = 16 * 1024,
-                                      .reserved = 0};
+                                      .connections = 0,
+                  .areas = 0,
+                  .large_areas = 0,
+                  .large_area_size = 0};
 
   explicit TestSegment(const Geometry& geometry = kSmall) {
     char folder[] = "/dev/shm/dory-unit.XXXXXX";
