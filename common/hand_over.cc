@@ -68,13 +68,23 @@ void HandOverReceiver::OnReady(int directions) {
   if ((directions & kReadable) != 0) Receive();
 }
 
-void HandOverReceiver::Receive() {
+void HandOverReceiver::ReadAll() {
+  while (Receive()) {
+  }
+}
+
+// False: nothing was there.
+bool HandOverReceiver::Receive() {
   Frame frame;
   const ssize_t size = ::recvmsg(fd_.get(), &frame.message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  if (MustWait(size)) return;
-  if (size <= 0) return watcher_.Watch(0);
+  if (MustWait(size)) return false;
+  if (size <= 0) {
+    watcher_.Watch(0);
+    return false;
+  }
   Take(std::string(frame.bytes.data(), static_cast<size_t>(size)), TakeDescriptors(&frame.message),
        (frame.message.msg_flags & MSG_CTRUNC) != 0);
+  return true;
 }
 
 // What was cut off for want of descriptors was not taken. Anything else that does not fit is our own fault.

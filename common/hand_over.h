@@ -55,6 +55,9 @@ class HandOverReceiver {
   // Queued, and grouped, while the socket is full.
   void SendClosed(uint32_t slot, uint64_t generation);
 
+  // Takes whatever was handed over and lies in the socket.
+  void ReadAll();
+
  private:
   struct Answer {
     std::optional<uint32_t> taken;
@@ -62,7 +65,7 @@ class HandOverReceiver {
   };
 
   void OnReady(int directions);
-  void Receive();
+  bool Receive();
   void Take(const std::string& frame, std::vector<FileDescriptor> descriptors, bool truncated);
   void Flush();
 

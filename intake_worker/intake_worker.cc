@@ -13,6 +13,7 @@
 #include "intake_worker/final_drain.h"
 #include "intake_worker/intake_lane.h"
 #include "intake_worker/room_waiter.h"
+#include "intake_worker/stream_inputs.h"
 #include "shm/segment.h"
 
 namespace dory::intake {
@@ -67,6 +68,8 @@ class IntakeWorker {
         go_on_timer_(context.loop, [this] { GoOn(); }),
         heartbeat_(context.loop, [this] { lane_.MoveHeartbeat(); }) {
     const std::vector<InputConfig>& inputs = context.config.inputs;
+    const int link = context.FindDescriptor("connections");
+    if (link >= 0) streams_ = std::make_unique<StreamInputs>(context, lane_, link, [this] { WaitForRoom(); });
     for (uint32_t index = 0; index < inputs.size(); ++index) {
       if (!IsDatagramInputOf(inputs[index], context.lane)) continue;
       AddInput({index, context.Descriptor("input:" + inputs[index].name)});
@@ -133,6 +136,7 @@ class IntakeWorker {
     if (outcome == Outcome::kNoRoom || (would_read && !lane_.HasRoom())) return WaitForRoom();
     room_waiter_.End();
     if (outcome == Outcome::kMore) return go_on_timer_.StartOnce(0);
+    if (streams_) streams_->Settle(!held_);
     if (held_) return SayHolding();
     WatchSockets(kReadable);
   }
@@ -145,12 +149,13 @@ class IntakeWorker {
   }
 
   void WatchSockets(int directions) {
+    if (streams_ && directions == 0) streams_->Pause();
     for (const auto& watcher : watchers_) watcher->Watch(directions);
   }
 
   [[noreturn]] void End() {
     LogInfo("the control link has ended: final drain");
-    DrainFinally(lane_, sockets_, [] { return std::vector<StreamSocket>(); });
+    DrainFinally(lane_, sockets_, [this] { return streams_ ? streams_->TakeAll() : std::vector<StreamSocket>(); });
     std::_Exit(kExitAsked);
   }
 
@@ -158,6 +163,7 @@ class IntakeWorker {
   IntakeLane lane_;
   std::vector<InputSocket> sockets_;
   std::vector<std::unique_ptr<IoWatcher>> watchers_;
+  std::unique_ptr<StreamInputs> streams_;  // none: the lane has no stream inputs
   RoomWaiter room_waiter_;
   Timer go_on_timer_;
   Timer heartbeat_;

@@ -18,6 +18,24 @@ constexpr uint64_t kSlotAlign = 64;
 
 uint64_t RoundUp(int64_t size, uint64_t to) { return (static_cast<uint64_t>(size) + to - 1) / to * to; }
 
+// The largest message of the inputs that are streams, or of those that are not. 0: there are none.
+int64_t LargestOf(const Config& config, bool streams) {
+  int64_t largest = 0;
+  for (const InputConfig& input : config.inputs) {
+    if (input.IsStream() == streams) largest = std::max(largest, input.max_message_size);
+  }
+  return largest;
+}
+
+bool HasStreams(const Config& config) { return LargestOf(config, true) > 0; }
+
+// Whether the file set a limit for messages of streams.
+bool StreamLimitIsSet(const Config& config) {
+  return std::any_of(config.inputs.begin(), config.inputs.end(), [&config](const InputConfig& input) {
+    return input.IsStream() && config.IsSet("input:" + input.name, "max_message_size");
+  });
+}
+
 bool RingIsSet(const Config& config) { return config.IsSet("buffer", "ring_size"); }
 bool PoolIsSet(const Config& config) { return config.IsSet("buffer", "pool_size"); }
 
@@ -28,6 +46,11 @@ uint64_t ShrinkTo(uint64_t size, uint64_t smallest, uint64_t step) {
 shm::Geometry ShrinkDefaults(const Config& config, shm::Geometry geometry, uint64_t step) {
   if (!RingIsSet(config)) geometry.ring_size = ShrinkTo(geometry.ring_size, kSmallestRing, step);
   if (!PoolIsSet(config)) geometry.pool_size = ShrinkTo(geometry.pool_size, kSmallestPool, step);
+  if (StreamLimitIsSet(config)) return geometry;
+  // A message that the ring does not take needs no area.
+  const int64_t largest = LargestMessage(static_cast<int64_t>(geometry.ring_size),
+                                         static_cast<int64_t>(geometry.pool_size));
+  geometry.large_area_size = std::min(geometry.large_area_size, RoundUp(largest, shm::kAreaSize));
   return geometry;
 }
 
@@ -53,9 +76,12 @@ shm::Geometry WantedGeometry(const Config& config) {
   geometry.pool_size = RoundUp(config.pool_size, shm::kBlockSize);
   geometry.lanes = static_cast<uint32_t>(config.lanes);
   geometry.max_topics = static_cast<uint32_t>(config.max_topics);
-  int64_t largest = 0;
-  for (const InputConfig& input : config.inputs) largest = std::max(largest, input.max_message_size);
-  geometry.slot_size = static_cast<uint32_t>(RoundUp(largest, kSlotAlign));
+  geometry.slot_size = static_cast<uint32_t>(RoundUp(LargestOf(config, false), kSlotAlign));
+  if (!HasStreams(config)) return geometry;
+  geometry.connections = static_cast<uint32_t>(config.stream_connections);
+  geometry.areas = static_cast<uint32_t>(config.stream_areas);
+  geometry.large_areas = static_cast<uint32_t>(config.large_areas);
+  geometry.large_area_size = RoundUp(LargestOf(config, true), shm::kAreaSize);
   return geometry;
 }
 
@@ -89,6 +115,10 @@ std::string DescribeDifference(const Config& config, const shm::Geometry& existi
   compare("lanes", existing.lanes, wanted.lanes);
   compare("max_topics", existing.max_topics, wanted.max_topics);
   compare("largest datagram", existing.slot_size, wanted.slot_size);
+  compare("stream_connections", existing.connections, wanted.connections);
+  compare("stream_areas", existing.areas, wanted.areas);
+  compare("large_areas", existing.large_areas, wanted.large_areas);
+  compare_size("largest message of a stream", StreamLimitIsSet(config), existing.large_area_size, wanted.large_area_size);
   return text;
 }
 
@@ -98,8 +128,10 @@ Result<Config> ConfigForSegment(const Config& config, const shm::Geometry& geome
   fitted.pool_size = static_cast<int64_t>(geometry.pool_size);
   fitted.lanes = static_cast<int32_t>(geometry.lanes);
   fitted.max_topics = static_cast<int32_t>(geometry.max_topics);
-  const int64_t largest = std::min<int64_t>(geometry.slot_size, LargestMessage(fitted.ring_size, fitted.pool_size));
+  const int64_t of_buffer = LargestMessage(fitted.ring_size, fitted.pool_size);
   for (InputConfig& input : fitted.inputs) {
+    const uint64_t of_table = input.IsStream() ? geometry.large_area_size : geometry.slot_size;
+    const int64_t largest = std::min(static_cast<int64_t>(of_table), of_buffer);
     const std::string section = "input:" + input.name;
     if (input.lane >= fitted.lanes) {
       return Status::Error(fmt::format("[{}] lane = {}: the segment has {} lanes", section, input.lane, fitted.lanes));

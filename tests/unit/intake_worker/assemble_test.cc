@@ -35,7 +35,8 @@ TEST(AssembleTest, WholeMessagesAndWhatTheNextOneTakes) {
   const std::string first = ClientMessage{.value = "first"}.Bytes();
   const std::string second = ClientMessage{.value = "the second"}.Bytes();
   std::vector<ByteSpan> messages;
-  const Assembled found = AssembleAll(first + second + first.substr(0, 5), &messages);
+  const std::string bytes = first + second + first.substr(0, 5);
+  const Assembled found = AssembleAll(bytes, &messages);
   ASSERT_EQ(found.count, 2u);
   EXPECT_EQ(AsText(messages[0]), first);
   EXPECT_EQ(AsText(messages[1]), second);

@@ -106,6 +106,7 @@ TEST_F(RoomTest, SlotsOfAnEarlierLifeWaitForRoom) {
   EXPECT_GT(first, 10u);  // as many as fit: the burst is cut
   EXPECT_LT(first, 20u);
   EXPECT_EQ(Consume().size(), first);
+  EXPECT_EQ(lane_->PublishLeftovers(), Outcome::kMore);
   EXPECT_EQ(lane_->PublishLeftovers(), Outcome::kEmpty);
   EXPECT_EQ(Consume().size(), 20 - first);
 }

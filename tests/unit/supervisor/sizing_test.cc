@@ -109,5 +109,42 @@ TEST(SegmentRoomTest, FindsBytesByTheirName) {
   EXPECT_EQ(FindBytes("anon 7\n", "inactive_file"), 0u);
 }
 
+constexpr const char* kStream = "[input:s]\ntype = unix_stream\npath = /tmp/s\n";
+
+TEST(SizingTest, WithoutStreamInputsThereAreNoAreas) {
+  const shm::Geometry geometry = WantedGeometry(Parse(""));
+  EXPECT_EQ(geometry.connections, 0u);
+  EXPECT_EQ(geometry.large_area_size, 0u);
+}
+
+TEST(SizingTest, LargeAreasTakeTheLargestMessageOfAStream) {
+  const shm::Geometry geometry = WantedGeometry(Parse(std::string("[buffer]\nstream_connections = 100\nstream_areas = 7\n"
+                                                                  "large_areas = 2\n") + kStream));
+  EXPECT_EQ(geometry.connections, 100u);
+  EXPECT_EQ(geometry.areas, 7u);
+  EXPECT_EQ(geometry.large_areas, 2u);
+  EXPECT_EQ(geometry.large_area_size, 16 * kMiB);
+}
+
+TEST(SizingTest, AShrunkSegmentHasAreasForWhatItsRingTakes) {
+  const Config config = Parse(kStream);
+  const Result<Sizing> sizing = FitGeometry(config, RoomOf(64 * kMiB));  // Docker's /dev/shm
+  ASSERT_TRUE(sizing.ok()) << sizing.status().message();
+  const shm::Geometry& geometry = sizing.value().geometry;
+  EXPECT_LE(geometry.large_area_size, geometry.ring_size / 2);
+  const Result<Config> fitted = ConfigForSegment(config, geometry, false);
+  ASSERT_TRUE(fitted.ok());
+  for (const InputConfig& input : fitted.value().inputs) {
+    if (!input.IsStream()) continue;
+    EXPECT_LE(static_cast<uint64_t>(input.max_message_size), geometry.large_area_size);
+  }
+}
+
+TEST(SizingTest, TellsThatStreamsAreNew) {
+  const Config config = Parse(kStream);
+  const std::string difference = DescribeDifference(config, WantedGeometry(Parse("")), RoomOf(1024 * kMiB));
+  EXPECT_NE(difference.find("stream_connections is 0, configured 8192"), std::string::npos) << difference;
+}
+
 }  // namespace
 }  // namespace dory::supervisor
