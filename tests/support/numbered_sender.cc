@@ -15,7 +15,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -29,7 +28,7 @@
 #include <vector>
 
 #include "clients/c/dory_client.h"
-#include "tests/support/numbered_message.h"
+#include "tests/support/numbered_source.h"
 
 namespace dory::tests {
 namespace {
@@ -43,79 +42,13 @@ void AskToStop(int) {
   stop_asked = 1;
 }
 
-struct Options {
+struct Options : SourceOptions {
   std::string socket;
   uint32_t topic_count = 1;
-  std::vector<std::string> topics;
-  uint32_t sender = 0;
   uint64_t count = 0;
   double rate = 0;
-  size_t size = 200;
-  std::vector<std::string> kinds = {"any", "key"};
-  uint32_t keys = 16;
   std::string report;
   bool blocking = false;
-};
-
-// The messages in order; a pure function of the options.
-class MessageSource {
- public:
-  explicit MessageSource(const Options& options) : options_(options), value_(options.size) {
-    for (const std::string& kind : options.kinds) {
-      kinds_.push_back(kind == "any" ? Kind::kAny : Kind::kKey);
-    }
-    buffer_.resize(DORY_PARTITION_KEY_OVERHEAD + 256 + 16 + options.size);
-  }
-
-  // How many of a kind have been accepted.
-  uint64_t accepted(Kind kind) const { return next_[static_cast<size_t>(kind)]; }
-
-  // Composes the message that is due. The same again until Accept().
-  std::string_view Compose() {
-    const Kind kind = kinds_[turn_];
-    NumberedMessage message{options_.sender, kind, 0, accepted(kind)};
-    uint64_t topic_turn = message.sequence;
-    if (kind == Kind::kKey) {
-      message.key = static_cast<uint32_t>(message.sequence % options_.keys);
-      topic_turn /= options_.keys;
-    }
-    WriteNumbered(message, value_);
-    return Write(message, options_.topics[topic_turn % options_.topics.size()]);
-  }
-
-  void Accept() {
-    ++next_[static_cast<size_t>(kinds_[turn_])];
-    turn_ = (turn_ + 1) % kinds_.size();
-  }
-
- private:
-  std::string_view Write(const NumberedMessage& numbered, const std::string& topic) {
-    const bool keyed = numbered.kind == Kind::kKey;
-    std::array<char, 16> key;
-    char* const key_end = std::to_chars(key.data(), key.data() + key.size(), numbered.key).ptr;
-    const dory_message message = {
-        .topic = topic.data(),
-        .topic_size = topic.size(),
-        .timestamp_ms = dory_now_ms(),
-        .key = key.data(),
-        .key_size = keyed ? static_cast<size_t>(key_end - key.data()) : 0,
-        .value = value_.data(),
-        .value_size = value_.size(),
-    };
-    size_t size = 0;
-    const dory_code code =
-        keyed ? dory_write_partition_key(buffer_.data(), buffer_.size(),
-                                         static_cast<int32_t>(numbered.key), &message, &size)
-              : dory_write_any_partition(buffer_.data(), buffer_.size(), &message, &size);
-    return {buffer_.data(), code == DORY_OK ? size : 0};
-  }
-
-  const Options& options_;
-  std::vector<Kind> kinds_;
-  std::vector<char> value_;
-  std::vector<char> buffer_;
-  std::array<uint64_t, 2> next_ = {};
-  size_t turn_ = 0;
 };
 
 // When the next message is due. A sender that was held up for over 100 ms does not make up for it.
@@ -235,7 +168,6 @@ class Sender {
         {"elapsed_ms", to_ms(Clock::now() - started_)},
         {"topics", options_.topics},
         {"keys", options_.keys},
-        {"size", options_.size},
     };
     if (options_.report.empty()) {
       std::cout << report.dump() << "\n";
@@ -268,7 +200,8 @@ void AddOptions(CLI::App& app, Options& options) {
   app.add_option("--sender", options.sender, "this sender's number");
   app.add_option("--count", options.count, "messages to send (0: until SIGTERM)");
   app.add_option("--rate", options.rate, "messages a second (0: as many as possible)");
-  app.add_option("--size", options.size, "bytes of a value")
+  app.add_option("--size", options.sizes, "bytes of a value; several: in turn")
+      ->delimiter(',')
       ->check(CLI::Range(kNumberedTextSize, size_t{100} << 20));
   app.add_option("--kinds", options.kinds, "any, key or any,key (in turn)")
       ->delimiter(',')

@@ -109,7 +109,7 @@ TEST(SegmentRoomTest, FindsBytesByTheirName) {
   EXPECT_EQ(FindBytes("anon 7\n", "inactive_file"), 0u);
 }
 
-constexpr const char* kStream = "[input:s]\ntype = unix_stream\npath = /tmp/s\n";
+constexpr const char* kStream = "[input:s]\ntype = unix_stream\npath = /tmp/stream\n";
 
 TEST(SizingTest, WithoutStreamInputsThereAreNoAreas) {
   const shm::Geometry geometry = WantedGeometry(Parse(""));
