@@ -134,7 +134,8 @@ $(SUPPORT_PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/tests/support/%.o $(CLIENT_OBJE
 $(SUPPORT_PROGRAMS:%=$(BIN)/%): LIBS += -lrdkafka
 # It forks for each kill: what makes a fork dear stays out of it.
 $(BIN)/intake_sweep $(BIN)/intake_replay: $(BIN)/%: $(OBJ)/tests/crash/%.o $(OBJ)/tests/crash/sweep_jobs.o \
-  $(OBJ)/tests/crash/store_log.o $(filter-out %/worker_context.o %/control_link.o %.pb.o %/intake_worker.o, \
+  $(OBJ)/tests/crash/store_log.o $(filter-out %/worker_context.o %/control_link.o %/hand_over.o %.pb.o \
+                                   %/intake_worker.o %/stream_inputs.o, \
                                    $(INTAKE_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS))
 $(BIN)/kafka_sweep $(BIN)/kafka_replay: $(BIN)/%: $(OBJ)/tests/crash/%.o $(OBJ)/tests/crash/sweep_jobs.o \
                     $(OBJ)/tests/crash/machine.o $(OBJ)/tests/crash/store_log.o $(KAFKA_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)

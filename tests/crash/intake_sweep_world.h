@@ -71,6 +71,7 @@ struct Shared {
   std::array<Kept, 256> kept;
   std::atomic<bool> damaged;
   std::atomic<bool> overflowed;
+  std::atomic<uint32_t> datagrams_taken;  // from sockets, over all lives; counted by intake_replay
   std::atomic<unsigned> sent_late;  // taken from a client by a socket that nobody will read any more
 };
 
@@ -111,9 +112,11 @@ class World {
     shared_->kept_count = 0;
     shared_->damaged = false;
     shared_->overflowed = false;
+    shared_->datagrams_taken = 0;
     shared_->sent_late = 0;
     sockets_.clear();
     streams_.clear();
+    stream_numbers_.clear();
     clients_.clear();
     sent_.clear();
   }
@@ -231,6 +234,9 @@ class World {
   virtual void OnBirth(shm::Segment*) {}
 
   shm::Segment& intake() { return *intake_; }
+  Shared& shared_with_lives() { return *shared_; }
+  // What was sent on the connection of that slot.
+  const std::vector<Sent>& SentOnStream(size_t slot) const { return sent_[stream_numbers_[slot]]; }
   void ForgetKept(size_t behind) { shared_->kept_count = behind; }
   shm::Segment& kafka() { return *kafka_; }
 
@@ -270,6 +276,7 @@ class World {
     const FileDescriptor& client = clients_.emplace_back(fds[0]);
     streams_.emplace_back(fds[1]);
     const auto end = static_cast<StreamEnd>(streams_.size() % 3);  // one of each
+    stream_numbers_.push_back(sent_.size());
     sent_.push_back(ComposeStream(sent_.size(), life.messages, scenario_.large, end));
     std::string bytes;
     for (const Sent& message : sent_.back()) bytes += message.bytes;
@@ -354,6 +361,7 @@ class World {
   Shared* shared_;
   std::vector<FileDescriptor> sockets_;
   std::vector<FileDescriptor> streams_;  // of all lives, by slot
+  std::vector<size_t> stream_numbers_;   // of them, in sent_
   std::vector<FileDescriptor> clients_;  // of this life: the other ends
   std::vector<std::vector<Sent>> sent_;  // by socket
 };

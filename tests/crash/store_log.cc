@@ -78,10 +78,11 @@ const StoreLog::Watched* StoreLog::FindRegion(shm::RegionKind region) const {
   return nullptr;
 }
 
-void StoreLog::BeginForeign(shm::RegionKind region) {
+void StoreLog::BeginForeign(shm::RegionKind region, std::span<std::byte> bytes) {
   const Watched* const watched = FindRegion(region);
   if (watched == nullptr) return;
-  before_foreign_.assign(watched->bytes.begin(), watched->bytes.end());
+  foreign_ = bytes.empty() ? watched->bytes : bytes;
+  before_foreign_.assign(foreign_.begin(), foreign_.end());
   if (watched->guarded) Allow(watched->bytes.data(), watched->bytes.size(), PROT_READ | PROT_WRITE);
   shared_->foreign = region;
 }
@@ -89,10 +90,9 @@ void StoreLog::BeginForeign(shm::RegionKind region) {
 void StoreLog::EndForeign(shm::RegionKind region) {
   const Watched* const watched = FindRegion(region);
   if (watched == nullptr) return;
-  const std::span<std::byte> bytes = watched->bytes;
   shared_->foreign = shm::RegionKind::kCount;
-  Append(*watched, bytes.data(), before_foreign_.data(), bytes.data(), bytes.size(), true);
-  if (watched->guarded) Allow(bytes.data(), bytes.size(), PROT_READ);
+  Append(*watched, foreign_.data(), before_foreign_.data(), foreign_.data(), foreign_.size(), true);
+  if (watched->guarded) Allow(watched->bytes.data(), watched->bytes.size(), PROT_READ);
 }
 
 void StoreLog::Append(const Watched& watched, const void* at, const void* old, const void* now, size_t size,

@@ -54,8 +54,9 @@ class StoreLog {
   void Watch(shm::RegionKind region, std::span<std::byte> bytes, bool guarded);
   void EndWatching();
 
-  // What is written to that region between the two, by whatever means, is one store.
-  void BeginForeign(shm::RegionKind region);
+  // What is written to these bytes of that region between the two, by whatever means, is one store.
+  // None: all of the region's.
+  void BeginForeign(shm::RegionKind region, std::span<std::byte> bytes = {});
   void EndForeign(shm::RegionKind region);
   bool IsInForeign(shm::RegionKind region) const { return shared_->foreign == region; }
 
@@ -89,6 +90,7 @@ class StoreLog {
 
   Shared* shared_;
   std::vector<Watched> watched_;
+  std::span<std::byte> foreign_;
   std::vector<std::byte> before_foreign_;
 };
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""The storm: 20,000 messages/s from four numbered senders into three real brokers, while workers
-are killed in any mixture and brokers die and return. The judge reads while it runs.
+"""The storm: 20,000 messages/s from four numbered senders, and 4,000/s over 200 stream connections,
+half of them TCP, into three real brokers, while workers are killed in any mixture and brokers die
+and return. The judge reads while it runs. No connection may see an error.
 
     tests/kafka/storm.py [--seconds N] [--kills-per-second F] [--every-step N]
 
@@ -32,9 +33,12 @@ from kafka import kafka_cluster  # noqa: E402
 from kafka.three_brokers import (  # noqa: E402
     BROKERS, SENDERS, VERSION, free_port, new_topic, running)
 from support import harness  # noqa: E402
-from support.harness import SUPPORT, Senders, check  # noqa: E402
+from support.harness import SUPPORT, Senders, Streams, Together, check  # noqa: E402
 
-RATE = 5000                      # messages a second of each sender
+RATE = 5000                      # messages a second of each sender of datagrams
+CONNECTIONS = 100                # of each kind of stream
+STREAM_RATE = 20                 # messages a second of each of them
+STREAM_SIZES = [48, 200, 1024, 200] * 40 + [70_000, 200_000]
 WORKERS = ("dory-intake", "dory-kafka")
 LEAST_KILLS_A_SECOND = 200 / 60
 # A crash point of each step that a storm comes by.
@@ -139,8 +143,12 @@ def count_steps(dory):
 
 
 def storm(cluster, seconds, rate, every_step):
-    with running(cluster, env_file="DORY_CRASH_AT_FILE" if every_step else None) as dory:
-        senders = Senders(dory, new_topic("storm"), SENDERS, 0, rate=RATE)
+    env_file = "DORY_CRASH_AT_FILE" if every_step else None
+    with running(cluster, env_file=env_file, streams=True) as dory:
+        topic = new_topic("storm")
+        streams = [Streams(dory, topic, where, CONNECTIONS, first, STREAM_RATE, STREAM_SIZES)
+                   for where, first in ((dory.stream_socket, 1000), (dory.port, 2000))]
+        senders = Together(Senders(dory, topic, SENDERS, 0, rate=RATE), *streams)
         with Judge(cluster.bootstrap, senders) as judge:
             brokers = threading.Thread(target=brokers_die, args=(cluster, seconds))
             brokers.start()

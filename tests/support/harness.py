@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -57,11 +58,17 @@ def children_of(pid):
     return found
 
 
+def free_tcp_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
 class Dory:
     """One instance with its folder, socket and segment."""
 
     def __init__(self, brokers, buffer="ring_size = 16M\npool_size = 64M\n", more="", wrapper=(),
-                 input_options=""):
+                 input_options="", streams=False):
         self.folder = tempfile.mkdtemp(prefix="dory-test-")
         self.instance = "test-%d-%s" % (os.getpid(), os.path.basename(self.folder)[-6:])
         self.socket = os.path.join(self.folder, "input")
@@ -69,6 +76,11 @@ class Dory:
         self.log = os.path.join(self.folder, "log")
         self.process = None
         self.wrapper = list(wrapper)
+        self.stream_socket = os.path.join(self.folder, "stream")
+        self.port = free_tcp_port() if streams else None
+        if streams:
+            more += ("[input:stream]\ntype = unix_stream\npath = %s\n"
+                     "[input:tcp]\ntype = tcp\nport = %d\n" % (self.stream_socket, self.port))
         with open(self.config, "w") as f:
             f.write("[dory]\ninstance = %s\nrun_dir = %s/run\n[buffer]\n%s"
                     "[input:datagram]\ntype = unix_datagram\npath = %s\n%s"
@@ -231,6 +243,32 @@ class Senders:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+
+
+class Streams(Senders):
+    """Numbered senders on stream connections of one process, which fails where one of them does.
+
+    `where`: a socket's path, or a port."""
+
+    def __init__(self, dory, topic, where, how_many, first_id, rate=0, sizes=(200,)):
+        dory.senders.append(self)
+        self.topic = topic
+        begin = os.path.join(dory.folder, topic + "-")
+        self.reports = ["%s%d.json" % (begin, i) for i in range(first_id, first_id + how_many)]
+        to = ["--port", str(where)] if isinstance(where, int) else ["--path", where]
+        self.processes = [subprocess.Popen(
+            [os.path.join(SUPPORT, "numbered_streams"), *to, "--topic", topic,
+             "--sender", str(first_id), "--connections", str(how_many), "--rate", str(rate),
+             "--sizes", ",".join(map(str, sizes)), "--keys", "12", "--reports", begin])]
+
+
+class Together(Senders):
+    """Senders of one topic, of several kinds."""
+
+    def __init__(self, *parts):
+        self.topic = parts[0].topic
+        self.reports = [report for part in parts for report in part.reports]
+        self.processes = [process for part in parts for process in part.processes]
 
 
 def judge(brokers, senders, wait_s=20, settings=(), may_double=0):
