@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/crash_point.h"
 #include "common/log.h"
 #include "kafka_worker/backoff.h"
 #include "kafka_worker/protocol/error_codes.h"
@@ -55,6 +56,7 @@ void LogLookup::Begin(const Question& question) {
             .sought = {memory_.ProducerOf(batch.producer_index).id, batch.epoch, batch.base_sequence,
                        static_cast<uint32_t>(batch.word.count)}};
   topics_.MarkDirty(*sent.topic);
+  DORY_CRASH_POINT("lookup.begun");
 }
 
 // In turn, so that a long one does not keep the connection for itself.
@@ -139,6 +141,7 @@ void LogLookup::Exchange(const Key& key, Api api, BrokerConnection& connection, 
 
 // False: it has none of what was asked for, and was dealt with.
 bool LogLookup::IsAnswered(const Key& key, Lookup& lookup, int16_t code) {
+  DORY_CRASH_POINT("lookup.answer");
   if (code == protocol::error::kNone) return true;
   if (code == protocol::error::kOffsetOutOfRange && lookup.complete) {
     lookup.complete = false;  // it was cut off in front, or behind: an election that lost something
@@ -207,7 +210,8 @@ void LogLookup::TakeRecords(const Key& key, Lookup& lookup, const protocol::Fetc
   const int64_t begun_at = lookup.next_offset;
   ByteSpan rest = found.records;
   while (const auto batch = protocol::PeekBatch(rest)) {
-    if (IsSought(*batch, lookup.sought)) return End(key, Verdict::kInLog, batch->base_offset, "it is in the log");
+    const bool found_it = IsSought(*batch, lookup.sought) && !DORY_IS_MUTANT("the log is not believed");
+    if (found_it) return End(key, Verdict::kInLog, batch->base_offset, "it is in the log");
     lookup.next_offset = std::max(lookup.next_offset, batch->last_offset + 1);
     rest = rest.subspan(batch->size);
   }
@@ -218,6 +222,7 @@ void LogLookup::TakeRecords(const Key& key, Lookup& lookup, const protocol::Fetc
 
 // Where the log begins behind where the batch may have been it is not sure.
 void LogLookup::EndAbsent(const Key& key, const Lookup& lookup, std::string_view why) {
+  if (DORY_IS_MUTANT("absent is taken for there")) return End(key, Verdict::kInLog, -1, why);
   if (lookup.complete) return End(key, Verdict::kAbsent, -1, why);
   End(key, Verdict::kUnknown, -1, "the log is cut off where it may have been");
 }
@@ -241,6 +246,7 @@ void LogLookup::End(const Key& key, Verdict verdict, int64_t offset, std::string
   const auto found = lookups_.find(key);
   const Question question = found->second.question;
   lookups_.erase(found);
+  DORY_CRASH_POINT("lookup.end");
   const BatchDescriptor& batch = memory_.pool.descriptor(question.sent.batch);
   LogWarning("{}/{}: {}; asked for sequence {} of epoch {}: {}", question.sent.topic->name, question.sent.partition,
              question.why, batch.base_sequence, batch.epoch, why);

@@ -102,6 +102,7 @@ void Sender::OnChunkRoom() {
 // ids offers Fetch.
 bool Sender::HasToAsk(const Partition& partition, const BrokerConnection& connection, const Turn& turn) const {
   if (partition.state != Partition::State::kRetry || partition.asked) return false;
+  if (DORY_IS_MUTANT("sent again without asking")) return false;
   const BatchDescriptor& batch = memory_.pool.descriptor(partition.batch);
   if (batch.unknown_outcome == 0 || !HasSequence(batch) || !connection.IsIdempotent()) return false;
   const int64_t sent_ms_ago = (turn.rule.now_ns - batch.first_sent_boottime_ns) / 1'000'000;

@@ -60,7 +60,7 @@ void Settler::OnLookupEnd(const Question& question, Verdict verdict, int64_t off
     SettleDelivered(question.sent, offset);
   } else if (verdict == Verdict::kUnknown) {
     SettleUnsure(question);
-  } else if (question.before_resend) {
+  } else if (question.before_resend && !DORY_IS_MUTANT("absent goes under the next epoch")) {
     SendAgain(question.sent);
   } else {
     StartOver(question.sent, question.new_producer_id);
@@ -76,7 +76,7 @@ void Settler::SettleUnsure(const Question& question) {
   if (sent.topic->config.on_ambiguous == dory::OnAmbiguous::kAtMostOnce && HasSequence(batch)) {
     DiscardAmbiguous(sent, question.new_producer_id);
   } else if (question.before_resend) {
-    CountRepetition(memory_, sent);
+    if (!DORY_IS_MUTANT("a repetition is not counted")) CountRepetition(memory_, sent);
     SendAgain(sent);
   } else {
     CountPossibleDuplicates(memory_, sent);
@@ -88,7 +88,7 @@ void Settler::DiscardAmbiguous(const SentBatch& sent, bool new_producer_id) {
   const BatchDescriptor& batch = memory_.pool.descriptor(sent.batch);
   LogError("{}/{}: {} messages discarded, possibly delivered", sent.topic->name, sent.partition,
            uint64_t{batch.word.count});
-  LeaveEpoch(batch, new_producer_id);
+  if (!DORY_IS_MUTANT("what was discarded gives its sequence back")) LeaveEpoch(batch, new_producer_id);
   SettleDiscarded(sent, shm::Discard::kAmbiguous);
 }
 
@@ -109,7 +109,8 @@ void Settler::ResetSequence(BrokerConnection& connection, const SentBatch& sent,
                               : protocol::JudgeSequenceError(error.code, batch.unknown_outcome == 0, offers_3);
   LogError("{}/{}: {} at sequence {} of epoch {}; {}", sent.topic->name, sent.partition, error.name,
            batch.base_sequence, batch.epoch, fenced ? "a new producer id" : "the next epoch");
-  if (in_log == InLog::kUnknown && batch.unknown_outcome != 0) {
+  const bool asks = !DORY_IS_MUTANT("left its sequence without asking");
+  if (in_log == InLog::kUnknown && batch.unknown_outcome != 0 && asks) {
     OnAmbiguous(sent, fenced, error.name);
   } else {
     StartOver(sent, fenced);

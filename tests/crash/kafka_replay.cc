@@ -140,7 +140,7 @@ class Recorder final : public World {
       const ScriptMessage& message = scenario().messages[i];
       const auto held = inventory.messages().find(i);
       const bool is_held = held != inventory.messages().end();
-      const bool may_go = message.fate != Fate::kLogged || scenario().discards_by_answer ||
+      const bool may_go = message.fate != Fate::kLogged || scenario().discards_by_answer || scenario().unsure ||
                           (scenario().gives_up && message.topic == 2);
       if (!is_held && !logged.contains(i) && !may_go) return "message " + std::to_string(i) + " is lost";
       if (is_held && logged.contains(i) && !held->second && !scenario().ambiguous) {

@@ -69,6 +69,13 @@ int RunMutants() {
           {"", 3, "C5 after leaving OPEN"},
           {"", 60, "a producer id of another cluster"},
           {"", 60, "acked_offset of another cluster"},
+          {"", 63, "sent again without asking"},
+          {"", 66, "the log is not believed"},
+          {"", 66, "absent is taken for there"},
+          {"", 65, "absent goes under the next epoch"},
+          {"", 69, "a repetition is not counted"},
+          {"", 72, "what was discarded gives its sequence back"},
+          {"", 75, "left its sequence without asking"},
       },
       RunJob);
 }

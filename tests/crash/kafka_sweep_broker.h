@@ -20,38 +20,18 @@
 
 #include "common/bytes.h"
 #include "common/file_descriptor.h"
-#include "kafka_worker/protocol/batch.h"
 #include "kafka_worker/protocol/record.h"
 #include "kafka_worker/protocol/versions.h"
 #include "kafka_worker/protocol/wire.h"
-#include "tests/crash/kafka_sweep_scenario.h"
+#include "tests/crash/kafka_sweep_log.h"
 #include "tests/crash/sweep.h"
 #include "tests/support/message_set.h"
 
 namespace dory::kafka {
 
 inline constexpr uint16_t kFirstPort = 9001;  // of broker 1; the next is broker 2's
-inline constexpr int64_t kFirstProducer = 1000;  // of lives before the script
 inline constexpr int64_t kProducersOfACluster = 100;
 inline constexpr int64_t kOffsetsOfACluster = 1000;  // its own begin there
-inline constexpr size_t kRemembered = 5;      // batches of a producer, as Kafka's
-
-struct ProducerState {
-  int64_t id;
-  int16_t epoch;
-  int32_t next;
-  size_t count;
-  std::array<std::pair<int32_t, size_t>, kRemembered> last;  // base sequence and records
-};
-
-struct PartitionState {
-  int32_t leader;
-  uint32_t batches;  // that came
-  size_t producer_count;
-  std::array<ProducerState, 8> producers;
-  size_t size;
-  std::array<uint16_t, 2 * kMostMessages> log;  // numbers of messages
-};
 
 struct WrittenRequest {
   uint32_t connection;
@@ -67,6 +47,7 @@ struct BrokerState {
   uint32_t cluster;  // which one it is, from 0
   uint32_t metadata_requests;
   uint32_t produced;  // requests of living workers
+  uint32_t looks;     // questions about a log
   size_t written_count;
   size_t late_count;
   char violation[80];
@@ -101,9 +82,12 @@ class Brokers {
     for (size_t due = std::exchange(due_, 0); due > 0; --due) {
       const WrittenRequest request = Pop(&state_.requests.written, &state_.written_count);
       const auto found = connections_.find(request.connection);
-      if (found != connections_.end() && !found->second.is_silent && found->second.fd.get() >= 0) Answer(request, &found->second);
+      if (found != connections_.end() && !found->second.is_silent && found->second.fd.get() >= 0) {
+        Answer(request, &found->second);
+      }
     }
     if (state_.produced > before) ServeLate();
+    ForgetProducers();
     due_ = state_.written_count;
   }
 
@@ -136,15 +120,11 @@ class Brokers {
 
   struct Verdict {
     int16_t code = 0;
+    int64_t offset = -1;
     std::vector<int32_t> named = {};  // records, by their place
     bool cuts = false;
     bool is_silent = false;
     bool garbles = false;
-  };
-
-  struct Batch {
-    protocol::BatchHeader header;
-    std::vector<uint16_t> messages;
   };
 
   void Read(uint32_t number, Connection* connection) {
@@ -187,11 +167,14 @@ class Brokers {
 
   // Nothing: the connection is cut; no bytes: there will be no answer.
   std::optional<Bytes> Handle(const WrittenRequest& request) {
-    protocol::Reader reader({request.bytes.data(), request.size}, false);
-    const auto api = static_cast<protocol::Api>(reader.Read<int16_t>());
-    const auto version = reader.Read<int16_t>();
-    const auto correlation_id = reader.Read<int32_t>();
-    (void)reader.ReadNullableString();
+    const ByteSpan bytes{request.bytes.data(), request.size};
+    protocol::Reader header(bytes, false);
+    const auto api = static_cast<protocol::Api>(header.Read<int16_t>());
+    const auto version = header.Read<int16_t>();
+    const auto correlation_id = header.Read<int32_t>();
+    (void)header.ReadNullableString();
+    protocol::Reader reader(bytes.subspan(header.offset()), protocol::IsFlexible(api, version));
+    reader.SkipTags();
     Bytes answer;
     protocol::Writer writer(&answer, protocol::IsFlexible(api, version));
     writer.Put<int32_t>(0);
@@ -201,7 +184,9 @@ class Brokers {
     const int16_t produce = scenario_.produce.at(static_cast<size_t>(request.broker - 1));
     if (api == protocol::Api::kApiVersions && produce == 0) return std::nullopt;
     if (api == protocol::Api::kApiVersions) PutApiVersions(produce, &writer);
-    if (api == protocol::Api::kListOffsets) writer.PutArrayCount(0);
+    const bool is_probe = api == protocol::Api::kListOffsets && version == 0;
+    if (is_probe) writer.PutArrayCount(0);
+    if (!is_probe) PutLook(api, request.broker, &reader, &writer);
     if (api == protocol::Api::kMetadata) PutMetadata(version, &reader, &writer);
     if (api == protocol::Api::kInitProducerId) PutProducerId(&writer);
     if (api == protocol::Api::kProduce) verdict = PutProduce(request.broker, version, &reader, &writer);
@@ -215,6 +200,8 @@ class Brokers {
   void PutApiVersions(int16_t produce, protocol::Writer* writer) const {
     std::vector<std::pair<int16_t, int16_t>> offered = {{0, produce}, {3, 2}, {18, 3}};
     if (produce >= 3) offered.emplace_back(22, scenario_.old_brokers ? 1 : 4);
+    if (scenario_.look != Look::kNone) offered.insert(offered.end(), {{1, 11}, {2, 5}});
+    if (scenario_.look == Look::kDescribes) offered.emplace_back(61, 0);
     writer->Put<int16_t>(0);
     writer->PutArrayCount(offered.size());
     for (const auto& [api, highest] : offered) {
@@ -226,6 +213,35 @@ class Brokers {
     writer->Put<int32_t>(0);
     writer->PutNoTags();
   }
+
+  // Nothing where it is no question about a log.
+  void PutLook(protocol::Api api, int32_t broker, protocol::Reader* reader, protocol::Writer* writer) {
+    if (api == protocol::Api::kDescribeProducers) {
+      const tests::LogQuestion question = tests::FakeLog::ReadProducersQuestion(reader);
+      PartitionState& partition = FindAsked(question);
+      OpenLog(partition, broker, question).PutProducers(question, LogOf(partition).ListProducers(), writer);
+    } else if (api == protocol::Api::kListOffsets) {
+      const tests::LogQuestion question = tests::FakeLog::ReadOffsetQuestion(reader);
+      OpenLog(FindAsked(question), broker, question).PutOffset(question, writer);
+    } else if (api == protocol::Api::kFetch) {
+      const tests::LogQuestion question = tests::FakeLog::ReadRecordsQuestion(reader);
+      OpenLog(FindAsked(question), broker, question).PutRecords(question, writer);
+    }
+  }
+
+  PartitionState& FindAsked(const tests::LogQuestion& question) {
+    ++state_.looks;
+    const auto topic = static_cast<size_t>(question.topic.at(1) - '0');
+    return state_.partitions.at(topic).at(static_cast<size_t>(question.partition));
+  }
+
+  tests::FakeLog OpenLog(PartitionState& partition, int32_t broker, const tests::LogQuestion& question) const {
+    tests::FakeLog log = LogOf(partition).Read(question.partition);
+    if (LeaderOf(partition) != broker) log.code = 6;
+    return log;
+  }
+
+  PartitionLog LogOf(PartitionState& partition) const { return {partition, scenario_}; }
 
   void PutMetadata(int16_t version, protocol::Reader* reader, protocol::Writer* writer) {
     writer->PutArrayCount(2);
@@ -296,10 +312,10 @@ class Brokers {
     return worst;
   }
 
-  void PutResult(int16_t version, size_t partition, const Verdict& verdict, protocol::Writer* writer) const {
+  static void PutResult(int16_t version, size_t partition, const Verdict& verdict, protocol::Writer* writer) {
     writer->Put<int32_t>(static_cast<int32_t>(partition));
     writer->Put<int16_t>(verdict.code);
-    writer->Put<int64_t>(verdict.code == 0 ? 1 + kOffsetsOfACluster * state_.cluster : -1);
+    writer->Put<int64_t>(verdict.offset);
     if (version >= 2) writer->Put<int64_t>(-1);
     if (version < 8) return;
     writer->Put<int64_t>(0);
@@ -332,9 +348,10 @@ class Brokers {
     if (fault.appends) Judge(partition, bytes);
     if (fault.kind == FaultKind::kMovesLeader) partition->leader = 3 - broker;
     if (fault.kind == FaultKind::kMovesCluster) ++state_.cluster;
+    if (fault.kind == FaultKind::kCutsAndForgets) partition->forgets = true;
     cuts_all_ = fault.kind == FaultKind::kMovesCluster;
     return {.code = fault.kind == FaultKind::kMovesLeader ? int16_t{6} : fault.code,
-            .cuts = fault.kind == FaultKind::kCuts || fault.kind == FaultKind::kMovesCluster,
+            .cuts = fault.kind == FaultKind::kCuts || fault.kind == FaultKind::kCutsAndForgets || cuts_all_,
             .is_silent = fault.kind == FaultKind::kSaysNothing,
             .garbles = fault.kind == FaultKind::kGarbles};
   }
@@ -343,9 +360,9 @@ class Brokers {
 
   // Kafka's checks, in Kafka's order.
   Verdict Judge(PartitionState* partition, ByteSpan bytes) {
-    const std::optional<Batch> unpacked = Unpack(bytes);
+    const std::optional<SweepBatch> unpacked = Unpack(bytes);
     if (!unpacked) return {.code = 2};
-    const Batch& batch = *unpacked;
+    const SweepBatch& batch = *unpacked;
     const auto is = [&](uint16_t message, Fate fate) { return scenario_.messages.at(message).fate == fate; };
     const auto has = [&](Fate fate) {
       return std::any_of(batch.messages.begin(), batch.messages.end(), [&](uint16_t message) { return is(message, fate); });
@@ -360,18 +377,21 @@ class Brokers {
       if (scenario_.names_refused) verdict.named.push_back(static_cast<int32_t>(i));
     }
     if (verdict.code == 0) verdict.code = Append(partition, batch);
+    if (verdict.code == 0) {
+      verdict.offset = std::max<int64_t>(LogOf(*partition).OffsetOf(batch), 0) + kOffsetsOfACluster * state_.cluster;
+    }
     if (verdict.code != 0 && verdict.code != 87 && !is_late_ && !scenario_.ambiguous) Violate("a sequence that is wrong");
     return verdict;
   }
 
   // The format stands at the same place in all of them.
-  std::optional<Batch> Unpack(ByteSpan bytes) {
+  std::optional<SweepBatch> Unpack(ByteSpan bytes) {
     constexpr size_t kMagicAt = 16;
     if (bytes.size() > kMagicAt && bytes[kMagicAt] < std::byte{2}) return UnpackMessages(bytes);
     const Result<protocol::DecodedBatch> whole = protocol::DecodeBatch(bytes);
     if (!whole.ok()) return std::nullopt;
     const protocol::DecodedBatch& decoded = whole.value();
-    Batch batch{decoded.header, {}};
+    SweepBatch batch{decoded.header, {}};
     ByteReader records(decoded.records);
     protocol::RecordView record;
     for (int32_t i = 0; i < decoded.header.record_count; ++i) {
@@ -382,10 +402,10 @@ class Brokers {
     return batch;
   }
 
-  std::optional<Batch> UnpackMessages(ByteSpan bytes) {
+  std::optional<SweepBatch> UnpackMessages(ByteSpan bytes) {
     const auto messages = tests::ReadMessageSet(bytes);
     if (!messages) return std::nullopt;
-    Batch batch{{}, {}};
+    SweepBatch batch{{}, {}};
     for (const tests::PlainMessage& message : *messages) batch.messages.push_back(NumberOf(*message.value));
     return batch;
   }
@@ -396,51 +416,26 @@ class Brokers {
     return static_cast<uint16_t>(number % scenario_.messages.size());
   }
 
-  ProducerState* FindProducer(PartitionState* partition, int64_t id) {
-    const auto end = partition->producers.begin() + static_cast<ptrdiff_t>(partition->producer_count);
-    const auto found = std::find_if(partition->producers.begin(), end, [&](const ProducerState& p) { return p.id == id; });
-    return found == end ? nullptr : &*found;
-  }
-
-  int16_t Append(PartitionState* partition, const Batch& batch) {
-    if (batch.header.producer_id < 0) return AppendToLog(partition, batch);
+  int16_t Append(PartitionState* partition, const SweepBatch& batch) {
+    const int64_t id = batch.header.producer_id;
     // As if somebody else had the same id there, and this were a repetition of his.
-    if (batch.header.producer_id < kFirstProducer + kProducersOfACluster * state_.cluster) return 0;
-    ProducerState* producer = FindProducer(partition, batch.header.producer_id);
-    const int32_t base = batch.header.base_sequence;
-    if (producer == nullptr) {
-      if (base != FirstSequence(*partition, batch)) return 59;
-      producer = &partition->producers.at(partition->producer_count++);
-      *producer = {batch.header.producer_id, batch.header.producer_epoch, base, 0, {}};
-    } else if (batch.header.producer_epoch < producer->epoch) {
-      return 47;
-    } else if (batch.header.producer_epoch > producer->epoch) {
-      if (base != 0) return 45;
-      *producer = {batch.header.producer_id, batch.header.producer_epoch, 0, 0, {}};
-    }
-    const std::pair<int32_t, size_t> window{base, batch.messages.size()};
-    const auto end = producer->last.begin() + static_cast<ptrdiff_t>(producer->count);
-    if (std::find(producer->last.begin(), end, window) != end) return 0;
-    if (base != producer->next) return 45;
-    producer->next = static_cast<int32_t>((static_cast<uint32_t>(base) + window.second) & INT32_MAX);
-    if (producer->count == kRemembered) {
-      std::copy(producer->last.begin() + 1, producer->last.end(), producer->last.begin());
-      --producer->count;
-    }
-    producer->last[producer->count++] = window;
-    return AppendToLog(partition, batch);
-  }
-
-  static int16_t AppendToLog(PartitionState* partition, const Batch& batch) {
-    for (const uint16_t message : batch.messages) partition->log.at(partition->size++) = message;
-    return 0;
+    if (id >= 0 && id < kFirstProducer + kProducersOfACluster * state_.cluster) return 0;
+    return LogOf(*partition).Append(batch, FirstSequence(*partition, batch));
   }
 
   // Of a producer that the partition has never seen. One partition's has a past.
-  int32_t FirstSequence(const PartitionState& partition, const Batch& batch) const {
+  int32_t FirstSequence(const PartitionState& partition, const SweepBatch& batch) const {
     const bool has_past = &partition == &state_.partitions[0][0] && batch.header.producer_id == kFirstProducer &&
                           batch.header.producer_epoch == scenario_.first_epoch;
     return has_past ? scenario_.first_sequence : 0;
+  }
+
+  void ForgetProducers() {
+    for (auto& topic : state_.partitions) {
+      for (PartitionState& partition : topic) {
+        if (std::exchange(partition.forgets, false)) partition.producer_count = 0;
+      }
+    }
   }
 
   void Violate(const char* what) { std::snprintf(state_.violation, sizeof(state_.violation), "%s", what); }

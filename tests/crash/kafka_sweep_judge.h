@@ -66,6 +66,9 @@ class Judge {
                        [&](const ScriptMessage& message) { return message.fate == fate; });
   }
 
+  // Where nobody could say, or damage let nobody ask again.
+  bool IsUnsure() const { return script_.unsure || script_.damage != Damage::kNone; }
+
   std::string JudgeLogs() {
     for (size_t topic = 0; topic < kSweepTopics; ++topic) {
       for (size_t p = 0; p < kMostPartitions; ++p) {
@@ -115,7 +118,7 @@ class Judge {
         continue;
       } else {
         ++missing_;
-        if (!script_.discards_by_answer && script_.damage == Damage::kNone) return "lost: " + std::to_string(i);
+        if (!script_.discards_by_answer && !IsUnsure()) return "lost: " + std::to_string(i);
       }
       if (logged) return "message " + std::to_string(i) + " in the log although it is not to be";
     }
@@ -128,8 +131,8 @@ class Judge {
     if (!problem.empty()) return problem;
     if (check.buffered_counted != 0) return "something is still buffered";
     if (check.books.Appended() != script_.messages.size()) return "books: appended";
-    // What is discarded, possibly delivered, may be in the log: where damage let nobody ask again.
-    const uint64_t unsure = script_.damage == Damage::kNone ? 0 : check.books.DiscardedFor(Discard::kAmbiguous);
+    // What is discarded, possibly delivered, may be in the log.
+    const uint64_t unsure = IsUnsure() ? check.books.DiscardedFor(Discard::kAmbiguous) : 0;
     uint64_t unplanned = 0;
     for (const shm::TopicBooks& topic : check.books.topics) {
       const uint64_t logged = delivered_[static_cast<size_t>(topic.name.at(1) - '0')];
@@ -178,6 +181,7 @@ inline std::string World::WasUsedAsMeant() const {
   if (was_full != (scenario_.free_blocks < 32)) return "blocks of the pool: " + std::to_string(shared_->most_blocks);
   const bool waits = *std::max_element(scenario_.known_after.begin(), scenario_.known_after.end()) > 0;
   if (waits && !shared_->waited) return "no batch was waiting";
+  if ((scenario_.look != Look::kNone) != (shared_->brokers.looks > 0)) return "looks into logs";
   if (scenario_.damage != Damage::kNone && !shared_->damaged_pool) return "the pool was not damaged";
   return "";
 }

@@ -39,7 +39,15 @@ enum class FaultKind : uint8_t {
   kGarbles,      // the answer
   kMovesLeader,  // to the other broker, and answers NOT_LEADER_OR_FOLLOWER
   kForgets,      // the partition's producers, and then judges
-  kMovesCluster, // all connections are cut, and from then on it is another cluster
+  kMovesCluster,  // all connections are cut, and from then on it is another cluster
+  kCutsAndForgets,  // the connection, and the partition's producers when what is late has come
+};
+
+// Whether a broker can be asked what is in its logs.
+enum class Look : uint8_t {
+  kNone,
+  kReads,      // Fetch and ListOffsets: Kafka before 2.8
+  kDescribes,  // and whose state it has
 };
 
 // What becomes of the n-th batch, counted from 1, that comes for a partition.
@@ -84,7 +92,10 @@ struct Scenario {
   bool old_brokers = false;        // no InitProducerId 3, and they forget producers
   // Of each broker the newest Produce. Below 3: message sets, and no producer ids; 0: no ApiVersions either.
   std::array<int16_t, 2> produce = {8, 8};
+  Look look = Look::kNone;
+  int16_t look_code = 0;           // what brokers answer to it instead
   bool ambiguous = false;          // doubles may be, and are counted as possible
+  bool unsure = false;             // what may be in the log is discarded, as ambiguous
   bool gives_up = false;           // topic 2 is never known, and its messages are discarded
   bool discards_by_answer = false;
   Damage damage = Damage::kNone;
@@ -92,8 +103,13 @@ struct Scenario {
   uint32_t free_blocks = 32;       // of the pool, beside its reserve
   int32_t first_sequence = 0;
   int16_t first_epoch = 0;
+  int64_t timestamp_ms = 1'700'000'000'000;  // of messages, about; clocks begin at 1'000'000
   std::string options = {};        // of topics
+  std::string kafka_options = {};
   Late late = Late::kLost;
 };
+
+// Of a producer that they have no state of, as Kafka 2.5 and newer.
+inline bool TakesAnySequence(const Scenario& scenario) { return scenario.look != Look::kNone && !scenario.old_brokers; }
 
 }  // namespace dory::kafka

@@ -29,9 +29,14 @@ inline Messages With(Messages messages, Fate fate, std::initializer_list<size_t>
 inline constexpr int16_t kRequestTimedOut = 7;
 inline constexpr int16_t kNotEnoughReplicas = 19;
 inline constexpr int16_t kAppendedWithFewReplicas = 20;
+inline constexpr int16_t kNotAuthorized = 29;
 inline constexpr int16_t kInvalidRequest = 42;
 inline constexpr int16_t kOutOfOrder = 45;
 inline constexpr int16_t kInvalidEpoch = 47;
+
+// Of messages, and how long brokers know a repetition: each re-send of an unknown outcome asks first.
+inline constexpr int64_t kLongAgoMs = 900'000;
+inline constexpr const char* kSoonForgotten = "producer_id_expiration = 100s\n";
 
 inline const std::vector<Scenario> kScenarios = {
     {.name = "two topics", .messages = Mix(18, 2), .options = "batch_time = 20ms\n"},
@@ -150,6 +155,62 @@ inline const std::vector<Scenario> kScenarios = {
      .faults = {{0, 0, 2, FaultKind::kMovesCluster, true}},
      .ambiguous = true,
      .options = "batch_time = 20ms\nbatch_messages = 2\n"},
+    {.name = "asked, known or forgotten",
+     .messages = Mix(12, 1),
+     .pace = Pace::kSettled,
+     .faults = {{0, 0, 1, FaultKind::kCutsAndForgets, true},
+                {0, 1, 1, FaultKind::kCutsAndForgets},
+                {0, 0, 2, FaultKind::kCuts, true},
+                {0, 1, 3, FaultKind::kCutsAndForgets, true}},
+     .look = Look::kDescribes,
+     .timestamp_ms = kLongAgoMs,
+     .options = "batch_time = 20ms\n",
+     .kafka_options = kSoonForgotten},
+    {.name = "asked by reading alone",
+     .messages = Mix(12, 1),
+     .pace = Pace::kSettled,
+     .faults = {{0, 0, 1, FaultKind::kMovesLeader, true},
+                {0, 0, 2, FaultKind::kCutsAndForgets},
+                {0, 1, 1, FaultKind::kCutsAndForgets, true},
+                {0, 1, 2, FaultKind::kCutsAndForgets, true}},
+     .look = Look::kReads,
+     .timestamp_ms = kLongAgoMs,
+     .options = "batch_time = 20ms\n",
+     .kafka_options = kSoonForgotten},
+    {.name = "asked in vain, sent again",
+     .messages = Mix(12, 1),
+     .pace = Pace::kSettled,
+     .faults = {{0, 0, 1, FaultKind::kCutsAndForgets, true},
+                {0, 1, 1, FaultKind::kCutsAndForgets},
+                {0, 0, 3, FaultKind::kCuts, true}},
+     .look = Look::kReads,
+     .look_code = kNotAuthorized,
+     .ambiguous = true,
+     .timestamp_ms = kLongAgoMs,
+     .options = "batch_time = 20ms\n",
+     .kafka_options = kSoonForgotten},
+    {.name = "asked in vain, discarded",
+     .messages = Mix(12, 1),
+     .pace = Pace::kSettled,
+     .faults = {{0, 0, 1, FaultKind::kCuts, true},
+                {0, 1, 1, FaultKind::kCutsAndForgets},
+                {0, 1, 2, FaultKind::kCutsAndForgets, true}},
+     .look = Look::kReads,
+     .look_code = kNotAuthorized,
+     .unsure = true,
+     .timestamp_ms = kLongAgoMs,
+     .options = "batch_time = 20ms\non_ambiguous = at_most_once\n",
+     .kafka_options = kSoonForgotten},
+    {.name = "asked after an answer",
+     .messages = Mix(12, 1),
+     .pace = Pace::kSettled,
+     .faults = {{0, 0, 1, FaultKind::kCuts, true},
+                {0, 0, 2, FaultKind::kAnswers, false, kInvalidEpoch},
+                {0, 1, 1, FaultKind::kCuts},
+                {0, 1, 2, FaultKind::kAnswers, false, kOutOfOrder}},
+     .old_brokers = true,
+     .look = Look::kReads,
+     .options = "batch_time = 20ms\n"},
 };
 
 }  // namespace dory::kafka

@@ -69,7 +69,8 @@ class World : public crash::Machine {
     void* const memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) Die("mmap");
     shared_ = static_cast<Shared*>(memory);
-    config_ = ParseConfigText("[kafka]\nbrokers = 127.0.0.1:9001, 127.0.0.1:9002\n[topic:*]\n" + scenario.options,
+    config_ = ParseConfigText("[kafka]\nbrokers = 127.0.0.1:9001, 127.0.0.1:9002\n" + scenario.kafka_options +
+                                  "[topic:*]\n" + scenario.options,
                               "sweep").Take();
     NameTopics();
     GivePast();
@@ -246,7 +247,7 @@ class World : public crash::Machine {
     message.header.partition_key = script.key;
     message.header.key_size = shm::kNullSize;
     message.header.value_size = static_cast<int32_t>(value.size());
-    message.header.timestamp_ms = 1'700'000'000'000 - static_cast<int64_t>(shared_->appended % 5);
+    message.header.timestamp_ms = scenario_.timestamp_ms - static_cast<int64_t>(shared_->appended % 5);
     message.value = AsBytes(value);
     writer_->Rewind();
     if (!writer_->Fits(message.RecordSize(), 0)) return false;

@@ -27,8 +27,8 @@
 #include "common/file_descriptor.h"
 #include "kafka_worker/protocol/versions.h"
 #include "kafka_worker/protocol/wire.h"
+#include "tests/support/fake_log.h"
 #include "tests/unit/kafka_worker/fake_leader.h"
-#include "tests/unit/kafka_worker/fake_log.h"
 #include "tests/unit/kafka_worker/fake_metadata.h"
 #include "tests/unit/kafka_worker/fake_step.h"
 #include "tests/unit/kafka_worker/seen_batch.h"
@@ -92,7 +92,7 @@ class FakeBroker {
   bool without_sequences = false;                   // its topics' message format is too old for them
   bool offers_fetch = false;                        // and ListOffsets, in versions 11 and 5;
   bool offers_describe_producers = false;
-  FakeLog offsets;                                  // what these say; `log` has the values
+  tests::FakeLog offsets;                           // what these say; `log` has the values
   bool takes_any_sequence = false;                  // of a producer that it does not know, as Kafka from 2.5 on
   std::string cluster_id = "cluster";               // told from Metadata 2 on
   bool knows_api_versions = true;                   // else it closes the connection, as Kafka 0.8 and 0.9 do
@@ -249,12 +249,14 @@ class FakeBroker {
       PutApiVersions(refused_version, &writer);
     }
     if (api == protocol::Api::kListOffsets && version > 0) {
-      offsets.PutOffset(&reader, &writer);
+      offsets.PutOffset(tests::FakeLog::ReadOffsetQuestion(&reader), &writer);
     } else if (api == protocol::Api::kListOffsets) {
       writer.PutArrayCount(reader.Read<int32_t>() == -1 ? 0 : 1);
     }
-    if (api == protocol::Api::kFetch) offsets.PutRecords(&reader, &writer);
-    if (api == protocol::Api::kDescribeProducers) PutProducers(&reader, &writer);
+    if (api == protocol::Api::kFetch) offsets.PutRecords(tests::FakeLog::ReadRecordsQuestion(&reader), &writer);
+    if (api == protocol::Api::kDescribeProducers) {
+      PutProducers(tests::FakeLog::ReadProducersQuestion(&reader), &writer);
+    }
     if (api == protocol::Api::kMetadata) PutMetadata(version, &reader, &writer);
     if (api == protocol::Api::kInitProducerId) PutProducerId(&writer);
     if (api == protocol::Api::kProduce) answers = PutProduce(version, client.number, &reader, &writer);
@@ -326,14 +328,9 @@ class FakeBroker {
     writer->PutNoTags();
   }
 
-  void PutProducers(protocol::Reader* reader, protocol::Writer* writer) {
-    std::map<int32_t, LogEntry> known;
-    for (const auto& [partition, leader_state] : leaders_) {
-      if (leader_state.remembered.empty()) continue;
-      const auto& [sequence, count] = leader_state.remembered.back();
-      known[partition] = {0, leader_state.producer_id, leader_state.epoch, sequence, static_cast<int32_t>(count)};
-    }
-    offsets.PutProducers(known, reader, writer);
+  void PutProducers(const tests::LogQuestion& question, protocol::Writer* writer) {
+    const auto found = leaders_.find(question.partition);
+    offsets.PutProducers(question, found == leaders_.end() ? FakeLeader().ListLast() : found->second.ListLast(), writer);
   }
 
   bool PutProduce(int16_t version, size_t connection, protocol::Reader* reader, protocol::Writer* writer) {
@@ -408,7 +405,9 @@ class FakeBroker {
   void PutResult(int16_t version, int32_t partition, const Step& step, protocol::Writer* writer) {
     writer->Put<int32_t>(partition);
     writer->Put<int16_t>(step.code);
-    writer->Put<int64_t>(step.code == 0 ? offsets.OffsetOf(partition, seen[partition].back()) : -1);
+    const SeenBatch& batch = seen[partition].back();
+    const int64_t offset = offsets.OffsetOf(partition, batch.producer_id, batch.epoch, batch.sequence);
+    writer->Put<int64_t>(step.code == 0 ? offset : -1);
     if (version >= 2) writer->Put<int64_t>(-1);
     if (version >= 5) writer->Put<int64_t>(0);
     if (version < 8) return;

@@ -6,7 +6,9 @@
 #include <deque>
 #include <optional>
 #include <utility>
+#include <vector>
 
+#include "tests/support/fake_log.h"
 #include "tests/unit/kafka_worker/seen_batch.h"
 
 namespace dory::kafka {
@@ -36,6 +38,12 @@ struct FakeLeader {
     remembered.emplace_back(batch.sequence, batch.values.size());
     if (remembered.size() > 5) remembered.pop_front();
     return std::nullopt;
+  }
+
+  // The producer's last batch.
+  std::vector<tests::LogEntry> ListLast() const {
+    if (remembered.empty()) return {};
+    return {{0, producer_id, epoch, remembered.back().first, static_cast<int32_t>(remembered.back().second)}};
   }
 };
 
