@@ -181,17 +181,20 @@ bool HandOverSender::SendGroup(size_t size, bool complete) {
 }
 
 void HandOverSender::ReadToEnd() {
-  while (!ended_) ReadSome();
+  while (ReadSome()) {
+  }
 }
 
-void HandOverSender::ReadSome() {
+// Whether there may be more.
+bool HandOverSender::ReadSome() {
   std::array<char, kMaxFrame> bytes;
   for (int turn = 0; turn < kFramesPerTurn && !ended_; ++turn) {
     const ssize_t size = ::recv(fd_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
-    if (MustWait(size)) return;
+    if (MustWait(size)) return false;
     if (size <= 0) {
       ended_ = true;
-      return watcher_.Watch(0);
+      watcher_.Watch(0);
+      return false;
     }
     control::HandOverAnswer answer;
     if (answer.ParseFromArray(bytes.data(), static_cast<int>(size))) {
@@ -200,6 +203,7 @@ void HandOverSender::ReadSome() {
       LogError("an answer of {} bytes that can't be read from an intake", size);
     }
   }
+  return !ended_;
 }
 
 void HandOverSender::OnAnswer(const control::HandOverAnswer& answer) {

@@ -99,11 +99,11 @@ class HandOverSender {
   // Nothing is left to be sent or acknowledged.
   bool idle() const { return queue_.empty() && !complete_queued_ && !awaits_answer_; }
 
-  // What the intake has said and nobody has read yet. REQUIRES: it has died.
+  // What the intake has said and nobody has read yet: for one that has died.
   void ReadToEnd();
 
  private:
-  void ReadSome();
+  bool ReadSome();
   void SendSome();
   bool SendGroup(size_t size, bool complete);
   void OnAnswer(const control::HandOverAnswer& answer);

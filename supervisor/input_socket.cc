@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "common/log.h"
+#include "supervisor/tcp_listener.h"
 
 namespace dory::supervisor {
 namespace {
@@ -32,17 +33,72 @@ Status GiveTo(const std::string& path, const InputConfig& input, const Identity&
   return Status::Ok();
 }
 
-Result<InputSocket> BindInput(const InputConfig& input, const Identity& identity) {
-  const Status removed = RemoveStaleSocket(input.path, SOCK_DGRAM);
+Result<FileDescriptor> BindUnixInput(const InputConfig& input, const Identity& identity) {
+  const int type = input.IsStream() ? SOCK_STREAM : SOCK_DGRAM;
+  const Status removed = RemoveStaleSocket(input.path, type);
   if (!removed.ok()) return removed;
-  Result<FileDescriptor> fd = BindUnixSocket(input.path, SOCK_DGRAM);
+  Result<FileDescriptor> fd = BindUnixSocket(input.path, type);
   if (!fd.ok()) return fd.status();
-  InputSocket bound{input.name, input.path, static_cast<uint32_t>(input.lane), fd.Take()};
-  const Status given = GiveTo(input.path, input, identity);
-  if (given.ok()) return bound;
+  Status status = Status::Ok();
+  if (input.IsStream() && ::listen(fd.value().get(), SOMAXCONN) != 0) status = Status::Errno(input.path + ": listen");
+  if (status.ok()) status = GiveTo(input.path, input, identity);
+  if (status.ok()) return fd;
   ::unlink(input.path.c_str());
-  return given;
+  return status;
 }
+
+// Binds one input after the other; what was bound before one fails is taken back.
+class InputBinder {
+ public:
+  InputBinder(const Config& config, const Identity& identity, std::vector<Warning>* warnings)
+      : config_(config), identity_(identity), warnings_(warnings) {}
+
+  Result<std::vector<InputSocket>> BindAll() {
+    for (uint32_t index = 0; index < config_.inputs.size(); ++index) {
+      const InputConfig& input = config_.inputs[index];
+      const Status status = input.IsUnix() ? BindUnix(input, index) : BindTcp(input, index);
+      if (status.ok()) continue;
+      RemoveSocketFiles(sockets_);
+      return status.Context("[input:" + input.name + "]");
+    }
+    return std::move(sockets_);
+  }
+
+ private:
+  Status BindUnix(const InputConfig& input, uint32_t index) {
+    Result<FileDescriptor> fd = BindUnixInput(input, identity_);
+    if (!fd.ok()) return fd.status();
+    sockets_.push_back({input.name, input.type, input.path, index, static_cast<uint32_t>(input.lane), fd.Take()});
+    return Status::Ok();
+  }
+
+  Status BindTcp(const InputConfig& input, uint32_t index) {
+    Status missing = Status::Ok();
+    bool any = false;
+    for (const std::string& address : input.bind) {
+      bool no_address = false;
+      Result<FileDescriptor> fd = ListenTcp({address, static_cast<uint16_t>(input.port)}, &no_address);
+      if (fd.ok()) {
+        any = true;
+        sockets_.push_back({input.name, input.type, "", index, 0, fd.Take()});
+      } else if (no_address && !config_.IsSet("input:" + input.name, "bind")) {
+        missing = fd.status();
+      } else {
+        return fd.status();
+      }
+    }
+    if (missing.ok()) return missing;
+    if (!any) return missing;
+    warnings_->push_back({"bind", "[input:" + input.name + "] does not listen at " + missing.message()});
+    LogWarning("{}", warnings_->back().text);
+    return Status::Ok();
+  }
+
+  const Config& config_;
+  const Identity& identity_;
+  std::vector<Warning>* warnings_;
+  std::vector<InputSocket> sockets_;
+};
 
 }  // namespace
 
@@ -74,21 +130,15 @@ Result<FileDescriptor> BindUnixSocket(const std::string& path, int type) {
   return fd;
 }
 
-Result<std::vector<InputSocket>> BindInputs(const Config& config, const Identity& identity) {
-  std::vector<InputSocket> sockets;
-  for (const InputConfig& input : config.inputs) {
-    Result<InputSocket> bound = BindInput(input, identity);
-    if (!bound.ok()) {
-      RemoveSocketFiles(sockets);
-      return bound.status().Context("[input:" + input.name + "]");
-    }
-    sockets.push_back(bound.Take());
-  }
-  return sockets;
+Result<std::vector<InputSocket>> BindInputs(const Config& config, const Identity& identity,
+                                            std::vector<Warning>* warnings) {
+  return InputBinder(config, identity, warnings).BindAll();
 }
 
 void RemoveSocketFiles(const std::vector<InputSocket>& sockets) {
-  for (const InputSocket& socket : sockets) ::unlink(socket.path.c_str());
+  for (const InputSocket& socket : sockets) {
+    if (!socket.path.empty()) ::unlink(socket.path.c_str());
+  }
 }
 
 std::vector<Warning> CheckQueueLength() {

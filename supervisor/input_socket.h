@@ -1,4 +1,5 @@
-// The bound input sockets. The supervisor holds them; intakes inherit copies.
+// The bound input sockets. The supervisor holds them; intakes inherit copies of those for datagrams, and the
+// others listen: acceptor.h.
 //
 // Order: bound before any worker starts, and while we may still give them away to their owner. A file
 //   in the way is removed only where it is a socket that nobody answers on.
@@ -17,15 +18,20 @@
 
 namespace dory::supervisor {
 
+// Of tcp there is one for each address.
 struct InputSocket {
   std::string name;
-  std::string path;
-  uint32_t lane = 0;
+  InputType type{};
+  std::string path;    // empty: tcp
+  uint32_t input = 0;  // index in Config::inputs
+  uint32_t lane = 0;   // of a datagram socket
   FileDescriptor fd;
 };
 
-// Binds all of them, or none. `identity` owns those for which the configuration names nobody.
-Result<std::vector<InputSocket>> BindInputs(const Config& config, const Identity& identity);
+// Binds all of them, or none. `identity` owns those for which the configuration names nobody. An address that
+// this host does not have is a warning where the file did not name it.
+Result<std::vector<InputSocket>> BindInputs(const Config& config, const Identity& identity,
+                                            std::vector<Warning>* warnings);
 
 void RemoveSocketFiles(const std::vector<InputSocket>& sockets);
 

@@ -110,7 +110,7 @@ class InstanceSetup {
       LogWarning("{}", warning.text);
       instance_.warnings.push_back(std::move(warning));
     }
-    Result<std::vector<InputSocket>> inputs = BindInputs(instance_.config, identity_);
+    Result<std::vector<InputSocket>> inputs = BindInputs(instance_.config, identity_, &instance_.warnings);
     if (!inputs.ok()) return inputs.status();
     instance_.inputs = inputs.Take();
     return BindControl();

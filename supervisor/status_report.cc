@@ -67,6 +67,7 @@ class Report {
     json["discarded_by"] = ListReasons<shm::Discard>(total_.discarded, true);
     json["oldest_message_age_s"] = AgeInSeconds(oldest_age_ms_);
     json["buffer"] = MakeBuffer();
+    json["inputs"] = MakeInputs();
     json["workers"] = MakeWorkers();
     if (kafka_answered_) json["brokers"] = MakeBrokers();
     json["topics"] = MakeTopics();
@@ -128,6 +129,18 @@ class Report {
     json["pool_used"] = kafka_answered_ ? Json(pool_used_) : Json(nullptr);
     json["overflow_bytes"] = sum.overflow_bytes;
     return json;
+  }
+
+  Json MakeInputs() const {
+    constexpr const char* kTypes[] = {"unix_datagram", "unix_stream", "tcp"};
+    Json list = Json::array();
+    for (const InputFacts& input : facts_.inputs) {
+      list.push_back({{"name", input.name}, {"type", kTypes[static_cast<size_t>(input.type)]}});
+      if (input.type == InputType::kUnixDatagram) continue;
+      list.back()["connections"] = input.connections;
+      list.back()["accepted"] = input.accepted;
+    }
+    return list;
   }
 
   Json MakeWorkers() const {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/config.h"
 #include "common/control.pb.h"
 #include "shm/books.h"
 #include "supervisor/warning.h"
@@ -34,6 +35,13 @@ struct WorkerFacts {
   uint64_t rss_bytes = 0;
 };
 
+struct InputFacts {
+  std::string name;
+  InputType type{};
+  uint64_t connections = 0;  // open ones; of streams
+  uint64_t accepted = 0;     // since this supervisor started
+};
+
 struct StatusFacts {
   std::string instance;
   std::string state;  // starting, up, degraded, draining, stopping
@@ -43,6 +51,7 @@ struct StatusFacts {
   int64_t counted_since = 0;  // when the segment, and so the counters, began
   double uptime_s = 0;
   std::vector<LaneFacts> lanes;
+  std::vector<InputFacts> inputs;
   std::vector<WorkerFacts> workers;
   std::map<std::string, control::WorkerStatus> answers;  // by the worker's name
   std::vector<std::string> silent;                       // workers that did not answer in time

@@ -16,7 +16,8 @@
 namespace dory::supervisor {
 
 Supervisor::Supervisor(ConfigFile file, Instance instance, shm::Segment segment, const std::string& program_folder)
-    : file_(std::move(file)), instance_(std::move(instance)), segment_(std::move(segment)), gatherer_(loop_, workers_),
+    : file_(std::move(file)), instance_(std::move(instance)), segment_(std::move(segment)),
+      acceptor_(loop_, instance_.config, stream_lanes_), gatherer_(loop_, workers_),
       pauser_(loop_, &host_, workers_), drainer_(loop_, &host_, workers_, [this] { return CountBuffered(); }),
       control_(
           loop_, std::move(instance_.control),
@@ -36,7 +37,19 @@ Supervisor::Supervisor(ConfigFile file, Instance instance, shm::Segment segment,
   host_.on_message = [this](Worker& worker, const control::FromWorker& message) {
     OnWorkerMessage(worker, message);
   };
+  MakeStreamLanes();
   MakeWorkers(program_folder);
+}
+
+void Supervisor::MakeStreamLanes() {
+  if (!instance_.config.HasStreams()) return;
+  const auto* const slots = segment_.Get<shm::WorkerSlot>(shm::RegionKind::kWorkerSlots, 0);
+  for (uint32_t lane = 0; lane < segment_.geometry().lanes; ++lane) {
+    const uint64_t last_intake = shm::Load(slots[shm::WorkerIndex(shm::Role::kIntake, lane)].generation);
+    stream_lanes_.push_back(std::make_unique<StreamLane>(
+        loop_, static_cast<uint32_t>(instance_.config.stream_connections), last_intake,
+        [this](uint32_t input) { acceptor_.OnClosed(input); }));
+  }
 }
 
 void Supervisor::MakeWorkers(const std::string& program_folder) {
@@ -45,19 +58,24 @@ void Supervisor::MakeWorkers(const std::string& program_folder) {
                       {{"segment", instance_.segment.get()},
                        {"lock", instance_.segment_lock.get()},
                        {"data_doorbell", instance_.doorbells[lane].data.get()},
-                       {"room_doorbell", instance_.doorbells[lane].room.get()}}};
+                       {"room_doorbell", instance_.doorbells[lane].room.get()}},
+                      {}};
     WorkerSpec kafka = intake;
     kafka.role = shm::Role::kKafka;
     kafka.program = program_folder + "/dory-kafka";
     for (const InputSocket& input : instance_.inputs) {
-      if (input.lane == lane) intake.descriptors.emplace_back("input:" + input.name, input.fd.get());
+      const bool ours = input.type == InputType::kUnixDatagram && input.lane == lane;
+      if (ours) intake.descriptors.emplace_back("input:" + input.name, input.fd.get());
+    }
+    if (!stream_lanes_.empty()) {
+      intake.open_link = [stream_lane = stream_lanes_[lane].get()] { return stream_lane->OpenLink(); };
     }
     workers_.push_back(std::make_unique<Worker>(&host_, std::move(intake)));
     workers_.push_back(std::make_unique<Worker>(&host_, std::move(kafka)));
   }
   if (instance_.config.http_listen.port == 0) return;
   workers_.push_back(
-      std::make_unique<Worker>(&host_, WorkerSpec{std::nullopt, 0, program_folder + "/dory-status", {}}));
+      std::make_unique<Worker>(&host_, WorkerSpec{std::nullopt, 0, program_folder + "/dory-status", {}, {}}));
 }
 
 void Supervisor::WatchSignals() {
@@ -76,6 +94,7 @@ int Supervisor::Run() {
   WatchSignals();
   look_.StartEvery(kLookIntervalMs);
   for (const auto& worker : workers_) worker->Handle(WorkerEvent::kStart);
+  acceptor_.Start(instance_.inputs);
   loop_.Run();
   return SayLastWords();
 }
@@ -88,9 +107,17 @@ void Supervisor::OnWorkerChange(Worker& worker) {
   gatherer_.OnWorkerChange(worker);
   pauser_.OnWorkerChange(worker);
   drainer_.OnWorkerChange(worker);
+  TellStreamLane(worker);
   TellDegraded(worker);
   // Not from here: this may be in the middle of asking workers to stop.
   if (stop_asked_) stop_poll_.StartOnce(0);
+}
+
+void Supervisor::TellStreamLane(const Worker& worker) {
+  if (stream_lanes_.empty() || worker.role() != shm::Role::kIntake) return;
+  StreamLane& lane = *stream_lanes_[worker.lane()];
+  if (worker.state() == WorkerState::kUp) lane.HandOverAll();
+  if (!HasProcess(worker.state())) lane.CloseLink();
 }
 
 void Supervisor::TellDegraded(const Worker& worker) {

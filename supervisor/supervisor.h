@@ -18,6 +18,7 @@
 #include "common/config_change.h"
 #include "common/event_loop.h"
 #include "shm/segment.h"
+#include "supervisor/acceptor.h"
 #include "supervisor/config_file.h"
 #include "supervisor/control_server.h"
 #include "supervisor/drainer.h"
@@ -26,6 +27,7 @@
 #include "supervisor/status_gatherer.h"
 #include "supervisor/status_report.h"
 #include "supervisor/stop_sequence.h"
+#include "supervisor/stream_lane.h"
 #include "supervisor/worker.h"
 
 namespace dory::supervisor {
@@ -43,12 +45,14 @@ class Supervisor {
   int Run();
 
  private:
+  void MakeStreamLanes();
   void MakeWorkers(const std::string& program_folder);
   void WatchSignals();
   void OnChildEnded();
   void OnWorkerChange(Worker& worker);
   void OnWorkerMessage(Worker& worker, const control::FromWorker& message);
   void OnDoryStatusMessage(Worker& worker, const control::FromWorker& message);
+  void TellStreamLane(const Worker& worker);
   void TellDegraded(const Worker& worker);
 
   void OnRequest(ControlServer::SessionId session, const control::Request& request);
@@ -87,6 +91,8 @@ class Supervisor {
   shm::Segment segment_;
   EventLoop loop_;
   WorkerHost host_;
+  std::vector<std::unique_ptr<StreamLane>> stream_lanes_;  // none: no input is a stream
+  Acceptor acceptor_;
   std::vector<std::unique_ptr<Worker>> workers_;
   StatusGatherer gatherer_;
   Pauser pauser_;
@@ -103,7 +109,8 @@ class Supervisor {
   int64_t started_at_;  // seconds since 1970
   int64_t stop_began_ms_ = 0;
   bool stop_asked_ = false;
-  bool drain_failed_ = false;  // an intake could not complete its final drain
+  bool hand_over_failed_ = false;  // a stream connection did not get to an intake
+  bool drain_failed_ = false;      // an intake could not complete its final drain
 };
 
 }  // namespace dory::supervisor

@@ -69,6 +69,7 @@ void Supervisor::AnswerReload(ControlServer::SessionId session) {
 void Supervisor::AnswerDrain(ControlServer::SessionId session, uint64_t timeout_ms) {
   if (stop_asked_) return control_.ReplyError(session, "Dory is stopping");
   LogInfo("drains (doryctl): inputs are not read, {} ms to deliver {} messages", timeout_ms, CountBuffered());
+  acceptor_.Hold(true);
   drainer_.Drain(timeout_ms, [this, session](uint64_t left) {
     if (!drainer_.active()) return control_.ReplyError(session, "the drain was taken back by a resume");
     LogInfo("drain: {} messages are left; inputs stay unread until doryctl resume", left);
@@ -82,6 +83,7 @@ void Supervisor::AnswerDrain(ControlServer::SessionId session, uint64_t timeout_
 void Supervisor::AnswerUndrain(ControlServer::SessionId session) {
   if (stop_asked_) return control_.ReplyError(session, "Dory is stopping");
   const bool was_draining = drainer_.TakeBack();
+  acceptor_.Hold(false);
   if (was_draining) LogInfo("resumes (doryctl): inputs are read again");
   control::Response response;
   response.set_text(was_draining ? "inputs are read again" : "nothing was being drained");
@@ -130,6 +132,11 @@ StatusFacts Supervisor::GatherFacts(const GatheredStatus& gathered) const {
   facts.silent = gathered.silent;
   facts.warnings = instance_.warnings;
   AddHttpWarnings(&facts.warnings);
+  for (Warning& warning : acceptor_.ListWarnings()) facts.warnings.push_back(std::move(warning));
+  for (size_t i = 0; i < instance_.config.inputs.size(); ++i) {
+    const InputConfig& input = instance_.config.inputs[i];
+    facts.inputs.push_back({input.name, input.type, acceptor_.CountOf(i).open, acceptor_.CountOf(i).accepted});
+  }
   for (uint32_t lane = 0; lane < segment_.geometry().lanes; ++lane) {
     const auto* producer = segment_.Get<shm::ProducerPage>(shm::RegionKind::kProducer, lane);
     const auto* consumer = segment_.Get<shm::ConsumerPage>(shm::RegionKind::kConsumer, lane);

@@ -52,9 +52,15 @@ void Supervisor::AdvanceStop() {
 }
 
 void Supervisor::EnterPhase(StopPhase phase) {
+  if (phase == StopPhase::kAccepting) acceptor_.TakeBacklog();
+  if (phase == StopPhase::kDraining && !LookForStop().handed_over) {
+    LogError("stream connections could not be handed over to an intake: messages in them are lost");
+    hand_over_failed_ = true;
+  }
   if (phase == StopPhase::kDelivering) {
-    drain_failed_ = !AllInState(shm::Role::kIntake, {WorkerState::kStopped});
-    if (drain_failed_) LogError("an intake did not complete its final drain: messages in its sockets are lost");
+    const bool drained = AllInState(shm::Role::kIntake, {WorkerState::kStopped});
+    if (!drained) LogError("an intake did not complete its final drain: messages in its sockets are lost");
+    drain_failed_ = !drained || hand_over_failed_;
     for (const auto& worker : workers_) {
       if (worker->role() == shm::Role::kIntake) worker->KillNow();
     }
@@ -72,6 +78,10 @@ StopFacts Supervisor::LookForStop() const {
   const int64_t spent_ms = MonotonicMs() - stop_began_ms_;
   StopFacts facts;
   facts.asked = stop_asked_;
+  facts.handed_over = acceptor_.IsBacklogTaken() &&
+                      std::all_of(stream_lanes_.begin(), stream_lanes_.end(),
+                                  [](const auto& lane) { return lane->IsHandedOver(); });
+  facts.accept_time_over = spent_ms >= kAcceptLimitMs;
   facts.intakes_stopped = AllInState(shm::Role::kIntake, {WorkerState::kStopped});
   facts.kafka_workers_stopped = AllInState(shm::Role::kKafka, {WorkerState::kStopped});
   facts.status_stopped = AllInState(std::nullopt, {WorkerState::kStopped});

@@ -110,10 +110,17 @@ void Worker::SpawnProcess() {
 }
 
 Status Worker::ForkAndGreet() {
+  FileDescriptor connections;
+  if (spec_.open_link) {
+    Result<FileDescriptor> opened = spec_.open_link();
+    if (!opened.ok()) return opened.status();
+    connections = opened.Take();
+  }
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return Status::Errno("socketpair");
   SpawnRequest request{spec_.program, name_, ends[1], {}};
   for (const auto& [descriptor_name, fd] : spec_.descriptors) request.inherited.push_back(fd);
+  if (connections.valid()) request.inherited.push_back(connections.get());
   const Result<pid_t> pid = Spawn(request);
   ::close(ends[1]);
   if (!pid.ok()) {
@@ -124,11 +131,11 @@ Status Worker::ForkAndGreet() {
   ++generation_;
   FillSlot(pid_);
   OpenLink(ends[0]);
-  link_->Send(MakeHello());
+  link_->Send(MakeHello(connections.get()));
   return Status::Ok();
 }
 
-control::ToWorker Worker::MakeHello() const {
+control::ToWorker Worker::MakeHello(int connections) const {
   control::ToWorker message;
   control::Hello& hello = *message.mutable_hello();
   hello.set_layout(shm::kLayoutNumber);
@@ -138,11 +145,13 @@ control::ToWorker Worker::MakeHello() const {
   hello.set_segment_folder(host_->segment_folder);
   hello.set_supervisor_pid(::getpid());
   hello.set_drain(host_->draining);
-  for (const auto& [descriptor_name, fd] : spec_.descriptors) {
+  const auto add = [&hello](const std::string& name, int fd) {
     control::NamedDescriptor* const named = hello.add_descriptors();
-    named->set_name(descriptor_name);
+    named->set_name(name);
     named->set_fd(fd);
-  }
+  };
+  for (const auto& [name, fd] : spec_.descriptors) add(name, fd);
+  if (connections >= 0) add("connections", connections);
   return message;
 }
 

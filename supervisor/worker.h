@@ -19,6 +19,7 @@
 #include "common/control.pb.h"
 #include "common/control_link.h"
 #include "common/event_loop.h"
+#include "common/file_descriptor.h"
 #include "shm/segment.h"
 #include "supervisor/backoff.h"
 #include "supervisor/heartbeat.h"
@@ -34,6 +35,7 @@ struct WorkerSpec {
   uint32_t lane = 0;                    // of who has a role
   std::string program;                  // path
   std::vector<std::pair<std::string, int>> descriptors;
+  std::function<Result<FileDescriptor>()> open_link;  // one more, "connections", that each process has anew
 };
 
 class Worker;
@@ -80,7 +82,7 @@ class Worker {
   void Act(WorkerAction action);
   void SpawnProcess();
   Status ForkAndGreet();
-  control::ToWorker MakeHello() const;
+  control::ToWorker MakeHello(int connections) const;
   void OpenLink(int fd);
   void OnFrame(const std::string& frame);
   void OnTimer();

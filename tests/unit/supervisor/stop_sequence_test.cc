@@ -14,7 +14,18 @@ StopFacts Asked() {
 
 TEST(StopSequenceTest, RunsUntilItIsAsked) {
   EXPECT_EQ(NextPhase(StopPhase::kRunning, StopFacts{}), StopPhase::kRunning);
-  EXPECT_EQ(NextPhase(StopPhase::kRunning, Asked()), StopPhase::kDraining);
+  EXPECT_EQ(NextPhase(StopPhase::kRunning, Asked()), StopPhase::kAccepting);
+}
+
+TEST(StopSequenceTest, TheFinalDrainWaitsForConnectionsOnTheirWay) {
+  StopFacts facts = Asked();
+  facts.intakes_stopped = true;
+  EXPECT_EQ(NextPhase(StopPhase::kAccepting, facts), StopPhase::kAccepting);
+  facts.accept_time_over = true;
+  EXPECT_EQ(NextPhase(StopPhase::kAccepting, facts), StopPhase::kDraining);
+  facts.accept_time_over = false;
+  facts.handed_over = true;
+  EXPECT_EQ(NextPhase(StopPhase::kAccepting, facts), StopPhase::kDraining);
 }
 
 TEST(StopSequenceTest, TheFinalDrainIsNotCutByTheTimeForDelivery) {
