@@ -227,6 +227,7 @@ fuzz:
 bench: deps
 	@$(MAKE) --no-print-directory all support bench-programs
 	bench/run
+	bench/streams --connections
 
 docs: $(BIN)/config_docs $(BIN)/compat_docs
 	$< sample > etc/dory.conf

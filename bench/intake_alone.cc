@@ -62,7 +62,7 @@ class Host {
     if (::mkdtemp(folder) == nullptr) Fail("mkdtemp");
     folder_ = folder;
     const Result<int> fd =
-        shm::CreateSegment(folder_, {options.ring_size, 16 << 20, 1, 64, options.slot_size, 0});
+        shm::CreateSegment(folder_, {options.ring_size, 16 << 20, 1, 64, options.slot_size, 0, 0, 0, 0});
     if (!fd.ok()) Fail(fd.status().message());
     segment_fd_ = fd.value();
     ::fcntl(segment_fd_, F_SETFD, 0);
