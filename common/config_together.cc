@@ -26,6 +26,7 @@ class Together {
   void Check() {
     CheckPaths();
     CheckPorts();
+    CheckLanes();
     CheckMessageSizes();
     CheckCompressionLevels();
     CheckAutocreateList();
@@ -80,6 +81,15 @@ class Together {
                    place + " is where " + owner->second + " listens; allowed: a port of its own");
         break;
       }
+    }
+  }
+
+  void CheckLanes() {
+    for (const InputConfig& input : config_->inputs) {
+      if (input.lane < config_->lanes) continue;
+      AddErrorAt("input:" + input.name, "lane", std::to_string(input.lane),
+                 "there is no such lane; allowed: 0 to " + std::to_string(config_->lanes - 1) +
+                     ", or raise [buffer] lanes (" + std::to_string(config_->lanes) + ")");
     }
   }
 

@@ -113,7 +113,7 @@ constexpr OptionRow kOptions[] = {
      Bind<&Config::when_full>(),
      "What happens to new messages while the buffer is full: block does not read them, so that "
      "senders wait; reject reads, counts and forgets them."},
-    {kBuffer, "lanes", kInteger, "1", 1, 1, "", kAll, Bind<&Config::lanes>(),
+    {kBuffer, "lanes", kInteger, "1", 1, 16, "", kAll, Bind<&Config::lanes>(),
      "Number of lanes: an intake worker, a kafka worker, a ring and a pool each."},
     {kBuffer, "max_topics", kInteger, "4096", 1, 65535, "", kAll, Bind<&Config::max_topics>(),
      "Number of topics that clients may name; messages of further ones are rejected."},
@@ -301,7 +301,7 @@ constexpr OptionRow kOptions[] = {
     {kInput, "partial_timeout", kDuration, "30s", 100 * kMs, 24 * kHour, "", kIntake | kForStreams,
      Bind<&InputConfig::partial_timeout_ms>(),
      "A connection of unix_stream or tcp whose message is unfinished for so long is closed."},
-    {kInput, "lane", kInteger, "0", 0, 0, "", kSupervisor | kIntake | kForDatagrams,
+    {kInput, "lane", kInteger, "0", 0, 15, "", kSupervisor | kIntake | kForDatagrams,
      Bind<&InputConfig::lane>(),
      "The lane that reads this socket; below [buffer] lanes. Connections of streams are dealt to all lanes."},
 };

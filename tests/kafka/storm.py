@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The storm: 20,000 messages/s from four numbered senders, and 4,000/s over 200 stream connections,
-half of them TCP, into three real brokers, while workers are killed in any mixture and brokers die
-and return. The judge reads while it runs. No connection may see an error.
+half of them TCP, through two lanes into three real brokers, while workers are killed in any mixture
+and brokers die and return. The judge reads while it runs. No connection may see an error.
 
     tests/kafka/storm.py [--seconds N] [--kills-per-second F] [--every-step N]
 
@@ -38,6 +38,7 @@ from support.harness import SUPPORT, Senders, Streams, Together, check  # noqa: 
 RATE = 5000                      # messages a second of each sender of datagrams
 CONNECTIONS = 100                # of each kind of stream
 STREAM_RATE = 20                 # messages a second of each of them
+BUFFER = "ring_size = 16M\npool_size = 64M\nlanes = 2\n"
 STREAM_SIZES = [48, 200, 1024, 200] * 40 + [70_000, 200_000]
 WORKERS = ("dory-intake", "dory-kafka")
 LEAST_KILLS_A_SECOND = 200 / 60
@@ -47,7 +48,7 @@ POINTS = {"P1": "P1.room", "P2": "P2.received", "P3": "P3.record", "P4": "P4.tai
           "C4": "C4.committed", "C5": "C5.head", "C6": "C6.fixed", "C7": "C7.sent",
           "C8": "C8.before_write", "C9": "C9.total", "C10": "C10.acked", "C11": "C11.sequence",
           "C12": "C12.free"}
-DIED = re.compile(r"(intake|kafka)-0 \(pid \d+\) died: .*; its last step: (\w+) of")
+DIED = re.compile(r"(intake|kafka)-\d \(pid \d+\) died: .*; its last step: (\w+) of")
 
 
 class Judge:
@@ -98,9 +99,9 @@ def hold_the_ring(dory):
 
 
 def let_go(dory):
-    pid = dory.workers().get("dory-kafka")
-    if pid is not None:
-        os.kill(pid, signal.SIGCONT)
+    for name, pid in harness.list_children(dory.process.pid):
+        if name == "dory-kafka":
+            os.kill(pid, signal.SIGCONT)
 
 
 def aim(dory):
@@ -144,7 +145,7 @@ def count_steps(dory):
 
 def storm(cluster, seconds, rate, every_step):
     env_file = "DORY_CRASH_AT_FILE" if every_step else None
-    with running(cluster, env_file=env_file, streams=True) as dory:
+    with running(cluster, env_file=env_file, streams=True, buffer=BUFFER) as dory:
         topic = new_topic("storm")
         streams = [Streams(dory, topic, where, CONNECTIONS, first, STREAM_RATE, STREAM_SIZES)
                    for where, first in ((dory.stream_socket, 1000), (dory.port, 2000))]

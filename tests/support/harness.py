@@ -8,6 +8,7 @@ themselves alone: `received` against the senders' reports, `delivered` against t
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -45,17 +46,22 @@ def wait_until(holds, what, limit_s=WAIT_S, step_s=0.1):
         time.sleep(step_s)
 
 
-def children_of(pid):
-    """Process ids by program name."""
-    found = {}
+def list_children(pid):
+    """Program names and process ids."""
+    found = []
     with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
         for child in f.read().split():
             try:
                 with open("/proc/%s/comm" % child) as name:
-                    found[name.read().strip()] = int(child)
+                    found.append((name.read().strip(), int(child)))
             except OSError:
                 pass
     return found
+
+
+def children_of(pid):
+    """Process ids by program name; one of each."""
+    return dict(list_children(pid))
 
 
 def free_tcp_port():
@@ -140,12 +146,12 @@ class Dory:
         return children_of(self.process.pid)
 
     def kill_worker(self, name):
-        """SIGKILL; False where it is not up at the moment."""
-        pid = self.workers().get(name)
-        if pid is None:
+        """SIGKILL, of one of them; False where none is up at the moment."""
+        pids = [pid for child, pid in list_children(self.process.pid) if child == name]
+        if not pids:
             return False
         try:
-            os.kill(pid, signal.SIGKILL)
+            os.kill(random.choice(pids), signal.SIGKILL)
         except ProcessLookupError:
             return False
         return True
