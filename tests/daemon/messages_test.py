@@ -38,6 +38,7 @@ class MessagesTest(DaemonCase):
         self.port = free_port()
         self.write_config(more="[input:datagram]\ntype = unix_datagram\npath = %s/datagram\n"
                                "[input:stream]\ntype = unix_stream\npath = %s\n"
+                               "partial_timeout = 300ms\n"
                                "[input:tcp]\ntype = tcp\nport = %d\n"
                           % (self.folder, self.stream, self.port))
         self.start()
@@ -100,6 +101,19 @@ class MessagesTest(DaemonCase):
 
     def test_unix_streams(self):
         self.check_stream("stream")
+
+    def test_a_message_that_does_not_end_costs_its_connection(self):
+        message = encode("t", b"slow")
+        with self.connect("stream") as other, self.connect("stream") as client:
+            other.sendall(message)           # idle from now on, and left alone
+            self.count("")
+            for byte in message[:3]:
+                client.sendall(bytes([byte]))
+            self.assertEqual(client.recv(1), b"")
+            self.count("unclean_disconnect_unix")
+            other.sendall(message)
+            self.count("")
+            self.check_counted()
 
     def test_tcp(self):
         self.check_stream("tcp")
