@@ -12,6 +12,11 @@ inline std::string LockPath(const std::string& run_dir) { return run_dir + "/loc
 inline std::string PidPath(const std::string& run_dir) { return run_dir + "/dory.pid"; }
 inline std::string ControlSocketPath(const std::string& run_dir) { return run_dir + "/control.sock"; }
 
+// A second name of an input's socket.
+inline std::string KeptSocketPath(const std::string& run_dir, const std::string& input) {
+  return run_dir + "/." + input + ".socket";
+}
+
 inline bool UsesMemfd(const Config& config) { return config.segment_dir == "memfd"; }
 
 // Folder of the segment and its lock; with a memfd, which has no name, that of the lock alone.

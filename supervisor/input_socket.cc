@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "common/log.h"
+#include "common/paths.h"
 #include "supervisor/tcp_listener.h"
 
 namespace dory::supervisor {
@@ -68,8 +69,21 @@ class InputBinder {
   Status BindUnix(const InputConfig& input, uint32_t index) {
     Result<FileDescriptor> fd = BindUnixInput(input, identity_);
     if (!fd.ok()) return fd.status();
-    sockets_.push_back({input.name, input.type, input.path, index, static_cast<uint32_t>(input.lane), fd.Take()});
+    sockets_.push_back({input.name, input.type, input.path, index, static_cast<uint32_t>(input.lane), fd.Take(),
+                        0, 0, ""});
+    NoteFile(&sockets_.back());
     return Status::Ok();
+  }
+
+  // Without a second name (another file system, a file system without links) it is all the same.
+  void NoteFile(InputSocket* socket) const {
+    struct stat found;
+    if (::lstat(socket->path.c_str(), &found) != 0) return;
+    socket->device = found.st_dev;
+    socket->inode = found.st_ino;
+    const std::string kept = KeptSocketPath(config_.run_dir, socket->name);
+    ::unlink(kept.c_str());  // of a supervisor that was killed
+    if (::link(socket->path.c_str(), kept.c_str()) == 0) socket->kept = kept;
   }
 
   Status BindTcp(const InputConfig& input, uint32_t index) {
@@ -80,7 +94,7 @@ class InputBinder {
       Result<FileDescriptor> fd = ListenTcp({address, static_cast<uint16_t>(input.port)}, &no_address);
       if (fd.ok()) {
         any = true;
-        sockets_.push_back({input.name, input.type, "", index, 0, fd.Take()});
+        sockets_.push_back({input.name, input.type, "", index, 0, fd.Take(), 0, 0, ""});
       } else if (no_address && !config_.IsSet("input:" + input.name, "bind")) {
         missing = fd.status();
       } else {
@@ -138,6 +152,7 @@ Result<std::vector<InputSocket>> BindInputs(const Config& config, const Identity
 void RemoveSocketFiles(const std::vector<InputSocket>& sockets) {
   for (const InputSocket& socket : sockets) {
     if (!socket.path.empty()) ::unlink(socket.path.c_str());
+    if (!socket.kept.empty()) ::unlink(socket.kept.c_str());
   }
 }
 

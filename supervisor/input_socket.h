@@ -7,6 +7,8 @@
 
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -26,6 +28,9 @@ struct InputSocket {
   uint32_t input = 0;  // index in Config::inputs
   uint32_t lane = 0;   // of a datagram socket
   FileDescriptor fd;
+  dev_t device = 0;    // these three of one that has a path
+  ino_t inode = 0;
+  std::string kept;    // its second name, if it has one: socket_files.h
 };
 
 // Binds all of them, or none. `identity` owns those for which the configuration names nobody. An address that

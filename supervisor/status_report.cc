@@ -136,6 +136,7 @@ class Report {
     Json list = Json::array();
     for (const InputFacts& input : facts_.inputs) {
       list.push_back({{"name", input.name}, {"type", kTypes[static_cast<size_t>(input.type)]}});
+      if (input.type != InputType::kTcp) list.back()["restored"] = input.restored;
       if (input.type == InputType::kUnixDatagram) continue;
       list.back()["connections"] = input.connections;
       list.back()["accepted"] = input.accepted;

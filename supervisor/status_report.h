@@ -39,7 +39,8 @@ struct InputFacts {
   std::string name;
   InputType type{};
   uint64_t connections = 0;  // open ones; of streams
-  uint64_t accepted = 0;     // since this supervisor started
+  uint64_t accepted = 0;     // this and the next since this supervisor started
+  uint64_t restored = 0;     // its socket's file was removed and made again
 };
 
 struct StatusFacts {

@@ -24,6 +24,7 @@
 #include "supervisor/drainer.h"
 #include "supervisor/instance.h"
 #include "supervisor/pauser.h"
+#include "supervisor/socket_files.h"
 #include "supervisor/status_gatherer.h"
 #include "supervisor/status_report.h"
 #include "supervisor/stop_sequence.h"
@@ -93,6 +94,7 @@ class Supervisor {
   WorkerHost host_;
   std::vector<std::unique_ptr<StreamLane>> stream_lanes_;  // none: no input is a stream
   Acceptor acceptor_;
+  SocketFiles socket_files_;
   std::vector<std::unique_ptr<Worker>> workers_;
   StatusGatherer gatherer_;
   Pauser pauser_;

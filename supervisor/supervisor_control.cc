@@ -133,9 +133,11 @@ StatusFacts Supervisor::GatherFacts(const GatheredStatus& gathered) const {
   facts.warnings = instance_.warnings;
   AddHttpWarnings(&facts.warnings);
   for (Warning& warning : acceptor_.ListWarnings()) facts.warnings.push_back(std::move(warning));
+  for (const Warning& warning : socket_files_.warnings()) facts.warnings.push_back(warning);
   for (size_t i = 0; i < instance_.config.inputs.size(); ++i) {
     const InputConfig& input = instance_.config.inputs[i];
-    facts.inputs.push_back({input.name, input.type, acceptor_.CountOf(i).open, acceptor_.CountOf(i).accepted});
+    facts.inputs.push_back({input.name, input.type, acceptor_.CountOf(i).open, acceptor_.CountOf(i).accepted,
+                            socket_files_.CountRestored(static_cast<uint32_t>(i))});
   }
   for (uint32_t lane = 0; lane < segment_.geometry().lanes; ++lane) {
     const auto* producer = segment_.Get<shm::ProducerPage>(shm::RegionKind::kProducer, lane);

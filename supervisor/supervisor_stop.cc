@@ -52,7 +52,10 @@ void Supervisor::AdvanceStop() {
 }
 
 void Supervisor::EnterPhase(StopPhase phase) {
-  if (phase == StopPhase::kAccepting) acceptor_.TakeBacklog();
+  if (phase == StopPhase::kAccepting) {
+    socket_files_.Stop();
+    acceptor_.TakeBacklog();
+  }
   if (phase == StopPhase::kDraining && !LookForStop().handed_over) {
     LogError("stream connections could not be handed over to an intake: messages in them are lost");
     hand_over_failed_ = true;

@@ -6,7 +6,7 @@ import socket
 import threading
 import unittest
 
-from daemon_case import DaemonCase, encode, free_port, wait_for
+from daemon_case import DaemonCase, encode, free_port, read_file, wait_for
 
 STREAMS = """[input:datagram]
 [input:stream]
@@ -199,6 +199,38 @@ class Deaths(StreamCase):
         for thread in threads:
             thread.join()
         self.assertEqual(failures, [])
+        self.wait_delivered()
+
+
+class SocketFiles(StreamCase):
+    def test_a_file_that_was_removed_is_made_again(self):
+        dory = self.begin()
+        self.send(1)
+        client = self.connect()
+        for path in (self.input, self.path):
+            os.unlink(path)
+        wait_for("both files", lambda: os.path.exists(self.input) and os.path.exists(self.path))
+        self.assertIn("it is there again", self.log_text())
+        client.sendall(self.make(1))
+        self.connect().sendall(self.make(1))
+        self.send(1)
+        self.wait_delivered()
+        self.assertEqual(self.entry("stream")["restored"], 1)
+        self.assertEqual(self.entry("datagram")["restored"], 1)
+        self.assertNotIn("socket_file", self.warnings())
+        self.assertEqual(self.term(dory), 0)
+        self.assertEqual(os.listdir(self.run_dir), ["lock"])
+
+    def test_what_stands_in_its_place_is_left_alone(self):
+        self.begin()
+        os.unlink(self.path)
+        with open(self.path, "w", encoding="utf-8") as file:
+            file.write("mine")
+        wait_for("the warning", lambda: "socket_file" in self.warnings())
+        self.assertEqual(read_file(self.path), "mine")
+        os.unlink(self.path)
+        wait_for("no warning", lambda: "socket_file" not in self.warnings())
+        self.connect().sendall(self.make(1))
         self.wait_delivered()
 
 

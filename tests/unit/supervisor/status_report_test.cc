@@ -50,6 +50,16 @@ TEST(StatusReportTest, SumsTopicsOverLanes) {
   EXPECT_EQ(json["topics"][0]["discarded_by"]["refused"], 1);
 }
 
+TEST(StatusReportTest, InputsHaveWhatTheirKindHas) {
+  StatusFacts facts;
+  facts.inputs = {{"d", InputType::kUnixDatagram, 0, 0, 1}, {"s", InputType::kUnixStream, 2, 3, 0},
+                  {"t", InputType::kTcp, 4, 5, 0}};
+  EXPECT_EQ(Make(facts)["inputs"], Json::parse(R"([
+      {"name": "d", "type": "unix_datagram", "restored": 1},
+      {"name": "s", "type": "unix_stream", "restored": 0, "connections": 2, "accepted": 3},
+      {"name": "t", "type": "tcp", "connections": 4, "accepted": 5}])"));
+}
+
 TEST(StatusReportTest, WithoutAnAnswerThereAreNoBrokersButAWarning) {
   StatusFacts facts;
   facts.lanes = {MakeLane({})};
