@@ -17,7 +17,7 @@ inline const std::vector<Scenario> kScenarios = {
     {"streams", 16 * 1024, false, 64, {{false, 1, 3}}},
     {"streams in a small ring", 704, false, 64, {{false, 3, 2}}},
     {"streams, large messages", 256 * 1024, false, 64, {{false, 1, 1}}, true},
-    {"streams, final drain", 704, false, 64, {{true, 2, 3}, {false, 1, 1}}},
+    {"streams, final drain", 704, false, 64, {{true, 2, 2}, {false, 1, 1}}},
 };
 
 }  // namespace dory::intake
