@@ -1,6 +1,7 @@
 """Stream inputs: UNIX stream sockets and TCP, through deaths of intakes, shortages and stops."""
 
 import os
+import resource
 import signal
 import socket
 import threading
@@ -157,6 +158,35 @@ class Connections(StreamCase):
         self.assertNotIn("descriptors", self.warnings())
 
 
+    def test_thousands_of_idle_ones_and_a_successor_that_takes_them_over(self):
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+        self.begin()
+        clients = [self.connect() for _ in range(2000)]
+        before = self.worker("intake-0")
+        os.kill(before["pid"], signal.SIGKILL)
+        self.wait_up("intake-0", before["generation"])
+        for client in clients[::10]:
+            client.sendall(self.make(1))
+        self.wait_delivered()
+        self.assertEqual(self.entry("stream")["connections"], 2000)
+
+    def test_a_message_that_is_not_finished_is_an_unclean_disconnect(self):
+        self.begin(more="[input:hasty]\ntype = unix_stream\npartial_timeout = 500ms\n")
+        self.path = os.path.join(self.run_dir, "input_hasty_sock")
+        slow = self.connect()
+        slow.sendall(self.make(1)[:10])
+        self.assertEqual(slow.recv(1), b"")
+        cut = self.connect_tcp()
+        cut.sendall(self.make(2)[:-1])
+        cut.close()
+        self.wait_received()
+        rejected = self.status()["rejected_by"]
+        self.assertEqual(rejected["unclean_disconnect_unix"], 1)
+        self.assertEqual(rejected["unclean_disconnect_tcp"], 1)
+        self.wait_connections("hasty", 0)
+
+
 class Deaths(StreamCase):
     def test_a_client_does_not_notice_that_intakes_are_killed_in_the_middle_of_messages(self):
         self.begin()
@@ -200,6 +230,22 @@ class Deaths(StreamCase):
             thread.join()
         self.assertEqual(failures, [])
         self.wait_delivered()
+
+
+    def test_a_killed_supervisor_cuts_connections_but_loses_no_message(self):
+        dory = self.begin()
+        for _ in range(10):
+            client = self.connect()
+            client.sendall(self.make(5) + self.make(1)[:10])   # the last one is cut, and rejected
+        self.wait_connections("stream", 10)
+        dory.kill()
+        dory.wait()
+        self.assertEqual(client.recv(1), b"")
+        self.start()
+        self.connect().sendall(self.make(1))
+        self.wait_received()
+        self.assertEqual(self.status()["rejected_by"]["unclean_disconnect_unix"], 10)
+        wait_for("all the others", lambda: self.status()["books"]["delivered"] == self.sent - 10)
 
 
 class SocketFiles(StreamCase):
@@ -256,14 +302,33 @@ class Stopping(StreamCase):
         self.assertEqual(self.doryctl("resume")[0], 0)
         self.wait_delivered()
 
-    def test_stops_under_load(self):
+    def test_what_was_sent_with_success_while_dory_stops_arrives(self):
         dory = self.begin()
-        for _ in range(3):
-            client = self.connect()
-            client.sendall(self.make(50))
+        for _ in range(5):
+            counts = [0] * 20
+            threads = [threading.Thread(target=self.send_until_cut, args=(self.connect(), counts, i))
+                       for i in range(len(counts))]
+            for thread in threads:
+                thread.start()
+            wait_for("all senders", lambda: min(counts) > 10)
             self.assertEqual(self.term(dory), 0)
+            for thread in threads:
+                thread.join()
+            self.sent += sum(counts)
             dory = self.start()
-        self.wait_for_log("intake-0 is up")
+            self.check_buffer()
+        self.wait_delivered()
+
+    @staticmethod
+    def send_until_cut(client, counts, index):
+        """One message a send: a UNIX stream takes a small one as a whole or not at all."""
+        message = encode("t", b"x" * 100)
+        try:
+            while True:
+                client.send(message)
+                counts[index] += 1
+        except OSError:
+            client.close()
 
 
 class Refusing(StreamCase):
