@@ -3,12 +3,10 @@
 // The same bytes again and again: the sender is to cost as little as it can. Each write holds `batch` messages;
 // connections are written in turn, with blocking sends.
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -52,22 +50,17 @@ std::string Compose(const Options& options) {
   return bytes;
 }
 
+// -1: nobody is there.
 int Connect(const Options& options) {
-  const bool is_unix = !options.path.empty();
-  const int fd = ::socket(is_unix ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_un path{};
-  path.sun_family = AF_UNIX;
-  options.path.copy(path.sun_path, sizeof(path.sun_path) - 1);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(options.port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const int connected = is_unix ? ::connect(fd, reinterpret_cast<sockaddr*>(&path), sizeof(path))
-                                : ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address));
+  dory_client* client = nullptr;  // lives as long as this process
+  const dory_code code = options.path.empty()
+                             ? dory_client_open_tcp(static_cast<uint16_t>(options.port), &client)
+                             : dory_client_open_stream(options.path.c_str(), &client);
+  if (code != DORY_OK) return -1;
   // A message goes when it is written: what is measured is one message a write.
   const int on = 1;
-  if (!is_unix) ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  return connected == 0 ? fd : -1;
+  if (options.path.empty()) ::setsockopt(dory_client_fd(client), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  return dory_client_fd(client);
 }
 
 bool SendAll(int fd, const char* bytes, size_t size) {

@@ -7,12 +7,9 @@
 // Order: after SIGTERM each connection ends the message that it is in, says so by its end, and is done.
 // Errors: 1 where a connection failed; 2 for a wrong option.
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -56,19 +53,12 @@ int Fail(const std::string& what) {
 }
 
 FileDescriptor Connect(const Options& options) {
-  const bool unix_socket = !options.path.empty();
-  FileDescriptor fd(::socket(unix_socket ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_un path{};
-  path.sun_family = AF_UNIX;
-  options.path.copy(path.sun_path, sizeof(path.sun_path) - 1);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(options.port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const int connected = unix_socket
-                            ? ::connect(fd.get(), reinterpret_cast<sockaddr*>(&path), sizeof(path))
-                            : ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address));
-  if (connected != 0) fd.Reset();
+  dory_client* client = nullptr;
+  const dory_code code = options.path.empty()
+                             ? dory_client_open_tcp(static_cast<uint16_t>(options.port), &client)
+                             : dory_client_open_stream(options.path.c_str(), &client);
+  FileDescriptor fd(code == DORY_OK ? ::dup(dory_client_fd(client)) : -1);
+  dory_client_close(client);
   return fd;
 }
 
