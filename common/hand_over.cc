@@ -217,10 +217,9 @@ void HandOverSender::OnTaken(size_t taken) {
   if (!awaits_answer_ || taken > sent_) return LogError("an intake took {} connections of {}", taken, sent_);
   awaits_answer_ = false;
   queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(taken));
-  if (taken < sent_) {
-    LogWarning("an intake is out of descriptors: it took {} connections of {}", taken, sent_);
-    return retry_.StartOnce(retry_ms_);
-  }
+  const bool was_short = std::exchange(short_, taken < sent_);
+  if (short_ && !was_short) LogWarning("an intake is out of descriptors: it took {} connections of {}", taken, sent_);
+  if (short_) return retry_.StartOnce(retry_ms_);
   if (complete_sent_) complete_queued_ = false;
   if (!idle()) return retry_.StartOnce(0);
   callbacks_.on_idle();

@@ -99,6 +99,9 @@ class HandOverSender {
   // Nothing is left to be sent or acknowledged.
   bool idle() const { return queue_.empty() && !complete_queued_ && !awaits_answer_; }
 
+  // The intake has not had descriptors enough for the last group; it is tried again.
+  bool is_short() const { return short_; }
+
   // What the intake has said and nobody has read yet: for one that has died.
   void ReadToEnd();
 
@@ -119,6 +122,7 @@ class HandOverSender {
   bool complete_queued_ = false;
   bool complete_sent_ = false;     // with the group on its way
   bool awaits_answer_ = false;
+  bool short_ = false;
   bool ended_ = false;
 };
 

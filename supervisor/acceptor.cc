@@ -154,7 +154,8 @@ std::vector<Warning> Acceptor::ListWarnings() const {
                         fmt::format("there are as many stream connections as slots, {} a lane: further ones wait until "
                                     "one is closed ([buffer] stream_connections)", slots_)});
   }
-  if (short_) {
+  const bool intake_short = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->IsShort(); });
+  if (short_ || intake_short) {
     warnings.push_back({"descriptors", fmt::format("no descriptors are left for stream connections, {} are allowed: "
                                                    "further ones wait (ulimit -n)", limit_)});
   }

@@ -43,6 +43,9 @@ class StreamLane {
   // The intake has been reaped.
   void CloseLink();
 
+  // The intake has no descriptors for some of them.
+  bool IsShort() const { return link_ && link_->is_short(); }
+
   // The intake has all connections that there are.
   bool IsHandedOver() const;
 

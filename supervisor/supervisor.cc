@@ -17,7 +17,8 @@ namespace dory::supervisor {
 
 Supervisor::Supervisor(ConfigFile file, Instance instance, shm::Segment segment, const std::string& program_folder)
     : file_(std::move(file)), instance_(std::move(instance)), segment_(std::move(segment)),
-      acceptor_(loop_, instance_.config, stream_lanes_), socket_files_(loop_, instance_.inputs), gatherer_(loop_, workers_),
+      acceptor_(loop_, instance_.config, stream_lanes_), socket_files_(loop_, instance_.inputs),
+      gatherer_(loop_, workers_),
       pauser_(loop_, &host_, workers_), drainer_(loop_, &host_, workers_, [this] { return CountBuffered(); }),
       control_(
           loop_, std::move(instance_.control),

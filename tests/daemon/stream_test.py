@@ -245,7 +245,8 @@ class Deaths(StreamCase):
         self.connect().sendall(self.make(1))
         self.wait_received()
         self.assertEqual(self.status()["rejected_by"]["unclean_disconnect_unix"], 10)
-        wait_for("all the others", lambda: self.status()["books"]["delivered"] == self.sent - 10)
+        wait_for("all the others",
+                 lambda: self.status()["books"]["delivered"] == self.sent - 10)
 
 
 class SocketFiles(StreamCase):
@@ -306,8 +307,9 @@ class Stopping(StreamCase):
         dory = self.begin()
         for _ in range(5):
             counts = [0] * 20
-            threads = [threading.Thread(target=self.send_until_cut, args=(self.connect(), counts, i))
-                       for i in range(len(counts))]
+            threads = [threading.Thread(target=self.send_until_cut,
+                                        args=(self.connect(), counts, number))
+                       for number in range(len(counts))]
             for thread in threads:
                 thread.start()
             wait_for("all senders", lambda: min(counts) > 10)

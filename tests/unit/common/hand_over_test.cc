@@ -143,7 +143,9 @@ TEST_F(HandOverTest, WhatAReceiverHasNoDescriptorsForIsHandedOverAgain) {
   ASSERT_GE(taken_.size(), 1u);
   EXPECT_TRUE(completed_at_.empty());
   EXPECT_FALSE(sender_->idle());
+  EXPECT_TRUE(sender_->is_short());
   while (!sender_->idle()) loop_.RunOnce(true);
+  EXPECT_FALSE(sender_->is_short());
   ASSERT_EQ(taken_.size(), 10u);
   for (uint32_t slot = 0; slot < 10; ++slot) EXPECT_EQ(taken_[slot].slot, slot);
   EXPECT_EQ(completed_at_, std::vector<size_t>{10});
