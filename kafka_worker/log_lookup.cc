@@ -26,6 +26,11 @@ constexpr int64_t kMostBytes = 64 << 20;          // that are read for one batch
 constexpr uint32_t kMostRefusals = 5;             // in a row, of a leader that answers
 constexpr int64_t kClockSkewMs = 60 * 60 * 1000;  // of brokers that write their own timestamps
 
+// Whether it can be the batch that was acknowledged at that offset; one without a sequence has no producer.
+bool IsAcknowledged(const protocol::LoggedBatch& batch, int64_t offset, const Sought& sought) {
+  return batch.base_offset == offset && (batch.producer_id == sought.producer_id || batch.producer_id < 0);
+}
+
 bool OffersFetch(const BrokerConnection& connection) {
   return connection.VersionOf(Api::kFetch) && connection.VersionOf(Api::kListOffsets).value_or(0) >= 1;
 }
@@ -145,6 +150,7 @@ bool LogLookup::IsAnswered(const Key& key, Lookup& lookup, int16_t code) {
   if (code == protocol::error::kNone) return true;
   if (code == protocol::error::kOffsetOutOfRange && lookup.complete) {
     lookup.complete = false;  // it was cut off in front, or behind: an election that lost something
+    lookup.begins_at_ours = false;
     lookup.step = Step::kEarliest;
     return false;
   }
@@ -178,7 +184,8 @@ void LogLookup::TakeProducers(const Key& key, Lookup& lookup, const protocol::Pa
 void LogLookup::BeginReading(Lookup& lookup) {
   const BatchDescriptor& batch = memory_.pool.descriptor(lookup.question.sent.batch);
   lookup.next_offset = shm::Load(memory_.partitions->rows[batch.partition_row].acked_offset);
-  lookup.step = lookup.next_offset >= 0 ? Step::kRead : Step::kEarliest;
+  lookup.begins_at_ours = lookup.next_offset >= 0;
+  lookup.step = lookup.begins_at_ours ? Step::kRead : Step::kEarliest;
 }
 
 // No record of the batch is older in the log, where records have our timestamps or the broker's.
@@ -210,12 +217,16 @@ void LogLookup::TakeRecords(const Key& key, Lookup& lookup, const protocol::Fetc
   const int64_t begun_at = lookup.next_offset;
   ByteSpan rest = found.records;
   while (const auto batch = protocol::PeekBatch(rest)) {
+    if (std::exchange(lookup.begins_at_ours, false)) lookup.complete &= IsAcknowledged(*batch, begun_at, lookup.sought);
     const bool found_it = IsSought(*batch, lookup.sought) && !DORY_IS_MUTANT("the log is not believed");
     if (found_it) return End(key, Verdict::kInLog, batch->base_offset, "it is in the log");
     lookup.next_offset = std::max(lookup.next_offset, batch->last_offset + 1);
     rest = rest.subspan(batch->size);
   }
-  if (lookup.next_offset >= lookup.end_offset) return EndAbsent(key, lookup, "it is not in the log");
+  if (lookup.next_offset >= lookup.end_offset) {
+    lookup.complete &= !lookup.begins_at_ours;  // nor is the one that was acknowledged
+    return EndAbsent(key, lookup, "it is not in the log");
+  }
   if (lookup.next_offset == begun_at) return Fail(key, lookup, true, "records that make no sense");
   if (lookup.bytes > kMostBytes) return End(key, Verdict::kUnknown, -1, "too much was written since");
 }

@@ -4,6 +4,9 @@
 //     ListOffsets           where to begin, if nothing of ours was acknowledged in this partition yet
 //     Fetch                 from there to the high watermark: is there a batch of our id, epoch and sequence?
 //
+// The last batch that was acknowledged is read as well: where it is gone, an election has lost it, and what has been
+// written in its place since may have begun before it.
+//
 // Owner: KafkaWorker. At most one lookup of a partition, whose state meanwhile is kAsking; others go on.
 // Order: it goes over the broker's connection for suspects, whose batches come first, one request at a time.
 // On crash: nothing of it is in the segment; the next life begins anew where it is needed.
@@ -73,6 +76,7 @@ class LogLookup {
     uint32_t failures = 0;  // in a row
     uint32_t refusals = 0;  // of these, answers
     bool complete = true;   // the log was not cut off behind where we begin
+    bool begins_at_ours = false;  // the batch that it is read from on was acknowledged to us, and was not seen yet
     int64_t next_offset = -1;
     int64_t end_offset = -1;  // the high watermark, at first
     int64_t bytes = 0;

@@ -161,6 +161,24 @@ TEST_F(LogLookupTest, ALogThatIsShorterThanItWasSaysNothing) {
   EXPECT_EQ(Books().PossibleDuplicates(), 4u);
 }
 
+// Others have written since, to where it had been and beyond, or it ends right there: what came first is not known.
+TEST_F(LogLookupTest, ALogThatHasGrownAgainSaysNothing) {
+  for (const size_t others : std::initializer_list<size_t>{0, 10}) {
+    Values values;
+    DeliverOne(&values);
+    broker_.offsets.entries.clear();
+    broker_.offsets.Append(0, 77, 0, 0, 50);
+    DeliverOne(&values);  // at 50
+    SendAndForget(true, &values);
+    broker_.offsets.entries.clear();
+    broker_.offsets.Append(0, 77, 0, 0, 50);
+    if (others > 0) broker_.offsets.Append(0, 77, 0, 50, others);
+    const uint64_t counted = Books().PossibleDuplicates();
+    Deliver();
+    EXPECT_EQ(Books().PossibleDuplicates(), counted + 4);
+  }
+}
+
 // Kafka before 2.5 answers so to a producer that it forgot.
 TEST_F(LogLookupTest, AfterAnUnknownProducerIdTheLogIsAskedToo) {
   broker_.offers_describe_producers = false;
