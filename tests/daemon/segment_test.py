@@ -13,7 +13,7 @@ import unittest
 from daemon_case import IS_ROOT, NOBODY_LISTENS, DaemonCase, read_file
 
 # Offsets in the superblock (shm/layout.h).
-MAGIC, LAYOUT, UUID, FILE_SIZE, RING_SIZE, CRC, REGIONS = 0, 8, 16, 72, 88, 124, 128
+MAGIC, LAYOUT, UUID, FILE_SIZE, RING_SIZE, CRC, REGIONS = 0, 8, 16, 72, 88, 140, 144
 REGION_SIZE = 24
 CONSUMER, BATCHES = 12, 15      # RegionKind
 TOPIC_ROW = 64                  # in a BatchDescriptor
@@ -109,7 +109,7 @@ class DamagedSegment(DaemonCase):
 
     def test_another_layout(self):
         self.rewrite_superblock(LAYOUT, struct.pack("<I", 0))
-        self.expect_moved_aside("layout 0, this program reads 1", self.UNCOUNTED)
+        self.expect_moved_aside("layout 0, this program reads 2", self.UNCOUNTED)
 
     def test_truncated(self):
         os.truncate(self.segment, os.path.getsize(self.segment) - 65536)
