@@ -25,7 +25,7 @@ struct ProducerState {
 };
 
 struct PartitionProducers {
-  std::string topic;
+  std::string_view topic;  // within the bytes that were decoded
   int32_t partition = -1;
   int16_t error_code = 0;
   std::vector<ProducerState> producers;

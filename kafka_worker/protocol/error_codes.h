@@ -18,6 +18,7 @@ namespace dory::kafka::protocol {
 
 namespace error {
 
+inline constexpr int16_t kUnknownServerError = -1;
 inline constexpr int16_t kNone = 0;
 inline constexpr int16_t kOffsetOutOfRange = 1;
 inline constexpr int16_t kUnknownTopicOrPartition = 3;

@@ -28,7 +28,7 @@ struct FetchRequest {
 };
 
 struct FetchedPartition {
-  std::string topic;
+  std::string_view topic;  // within the bytes that were decoded
   int32_t partition = -1;
   int16_t error_code = 0;
   int64_t high_watermark = -1;

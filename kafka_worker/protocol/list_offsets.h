@@ -27,7 +27,7 @@ struct ListOffsetsRequest {
 };
 
 struct PartitionOffset {
-  std::string topic;
+  std::string_view topic;  // within the bytes that were decoded
   int32_t partition = -1;
   int16_t error_code = 0;
   int64_t timestamp = -1;

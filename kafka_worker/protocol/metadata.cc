@@ -8,13 +8,21 @@ constexpr Api kApi = Api::kMetadata;
 // The fewest bytes that an element takes in any version: what a count is checked against.
 constexpr size_t kLeastBrokerBytes = 4 + 1 + 4 + 1;
 constexpr size_t kLeastTopicBytes = 2 + 1 + 1 + 1;
-constexpr size_t kLeastPartitionBytes = 2 + 4 + 4 + 1 + 1;
+constexpr size_t kLeastPartitionBytes = 2 + 4 + 4 + 4 + 4;
+
+// More of them no cluster has. What is kept of one takes up to ten times its bytes: a broken or hostile broker
+// can't fill an answer with them. Of a partition less is kept than it had.
+constexpr size_t kMostBrokers = 10'000;
+constexpr size_t kMostTopics = 65'536;
 
 // An array of `Element`s, each read by decode(reader, version).
 template <typename Element, typename Decode>
-std::vector<Element> DecodeArray(Reader* reader, int16_t version, size_t least_bytes, Decode decode) {
+std::vector<Element> DecodeArray(Reader* reader, int16_t version, size_t least_bytes, Decode decode,
+                                 size_t most = SIZE_MAX) {
   const size_t count = reader->ReadArrayCount(least_bytes);
   std::vector<Element> elements;
+  if (count > most) reader->Fail();
+  if (!reader->ok()) return elements;
   elements.reserve(count);
   for (size_t i = 0; i < count && reader->ok(); ++i) elements.push_back(decode(reader, version));
   return elements;
@@ -83,10 +91,10 @@ Result<MetadataResponse> DecodeMetadataResponse(int16_t version, ByteSpan body) 
   Reader reader(body, IsFlexible(kApi, version));
   MetadataResponse response;
   if (version >= 3) response.throttle_time_ms = reader.Read<int32_t>();
-  response.brokers = DecodeArray<MetadataBroker>(&reader, version, kLeastBrokerBytes, DecodeBroker);
+  response.brokers = DecodeArray<MetadataBroker>(&reader, version, kLeastBrokerBytes, DecodeBroker, kMostBrokers);
   if (version >= 2) response.cluster_id = reader.ReadNullableString().value_or("");
   if (version >= 1) response.controller_id = reader.Read<int32_t>();
-  response.topics = DecodeArray<MetadataTopic>(&reader, version, kLeastTopicBytes, DecodeTopic);
+  response.topics = DecodeArray<MetadataTopic>(&reader, version, kLeastTopicBytes, DecodeTopic, kMostTopics);
   if (version >= 8 && version <= 10) reader.Read<int32_t>();  // authorized operations
   if (version >= 13) response.error_code = reader.Read<int16_t>();
   reader.SkipTags();

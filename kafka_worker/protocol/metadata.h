@@ -2,7 +2,8 @@
 //
 // Source: the Kafka protocol guide, API key 3; leader epochs (7) are KIP-320, topic ids (10) KIP-516,
 // the error code of the whole (13) is KIP-1102.
-// An answer may be tens of MiB; replica lists are skipped, not kept.
+// An answer may be large; replica lists are skipped, not kept. One of more brokers or topics than any cluster has
+// is refused.
 
 #pragma once
 

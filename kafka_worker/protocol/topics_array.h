@@ -32,13 +32,14 @@ void PutTopics(const std::vector<TopicOf<Partition>>& topics, Writer* writer, Pu
   }
 }
 
-// read(reader) gives one, with its tagged fields; `Result` has a `topic`.
+// read(reader) gives one, with its tagged fields; `Result` has a `topic`, which stays where it was read: an answer
+// about 50,000 partitions has its names once.
 template <typename Result, typename Read>
 std::vector<Result> ReadTopics(Reader* reader, size_t least_partition_bytes, Read read) {
   std::vector<Result> results;
   const size_t topics = reader->ReadArrayCount(kLeastTopicBytes);
   for (size_t t = 0; t < topics && reader->ok(); ++t) {
-    const std::string topic(reader->ReadString());
+    const std::string_view topic = reader->ReadString();
     const size_t partitions = reader->ReadArrayCount(least_partition_bytes);
     for (size_t p = 0; p < partitions && reader->ok(); ++p) {
       results.push_back(read(reader));

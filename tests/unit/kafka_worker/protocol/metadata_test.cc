@@ -105,6 +105,20 @@ TEST(MetadataTest, DecodesFiftyThousandPartitions) {
   EXPECT_EQ(response.value().topics[0].partitions.back().leader, 50009);
 }
 
+// What is kept of such takes far more than its bytes.
+TEST(MetadataTest, MoreBrokersOrTopicsThanAnyClusterHasAreRefused) {
+  for (const size_t too_many : {size_t{10'001}, size_t{65'537}}) {
+    const bool are_topics = too_many > 60'000;
+    Bytes body;
+    Writer writer(&body, false);
+    writer.PutArrayCount(are_topics ? 0 : too_many);
+    for (size_t i = 0; i < too_many && !are_topics; ++i) PutBroker(static_cast<int32_t>(i), "h", 0, &writer);
+    writer.PutArrayCount(are_topics ? too_many : 0);
+    for (size_t i = 0; i < too_many && are_topics; ++i) PutTopic("t", 0, 0, &writer);
+    EXPECT_FALSE(DecodeMetadataResponse(0, body).ok());
+  }
+}
+
 TEST(MetadataTest, ATopicNameMayBeNullFromVersion12On) {
   for (int16_t version : std::initializer_list<int16_t>{11, 12}) {
     Bytes body;
