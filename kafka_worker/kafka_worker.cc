@@ -248,7 +248,7 @@ int64_t KafkaWorker::OldestAgeMs(const Topic& topic) const {
 
 void KafkaWorker::AddWarnings(const Topic& topic, control::WorkerStatus* status) const {
   if (topic.without_sequences_until_ms > 0) {
-    status->add_warnings("topic " + topic.name + ": its message format is older than Kafka 0.11: " +
+    status->add_warnings("topic " + topic.name + ": its message format is older than Kafka 0.11, headers are left out: " +
                          std::string(DescribeWithoutSequences(config_.kafka)));
   }
   const std::string fate = topic.given_up ? "discarded" : "messages wait";

@@ -50,6 +50,7 @@ struct SentBatch {
   int32_t broker;
   bool suspect;     // alone, over the connection for suspects
   bool compressed;
+  bool leaves_headers = false;
   protocol::TopicId topic_id{};  // by which it was called; none: by its name
 };
 
@@ -128,7 +129,8 @@ class Sender {
   void AddBatch(SentBatch* sent, int16_t version, Frame* frame);
   void AddRecords(SentBatch* sent, int16_t version, Frame* frame);
   void AddMessages(SentBatch* sent, int16_t version, Frame* frame);
-  void AddWindow(BatchId batch, Frame* frame, protocol::BatchHeader* header);
+  bool LeavesHeaders(const SentBatch& sent) const;
+  void AddWindow(BatchId batch, bool with_headers, Frame* frame, protocol::BatchHeader* header);
   bool CompressRecords(const SentBatch& sent, int16_t version, Frame* frame, protocol::BatchHeader* header);
   bool Compress(const SentBatch& sent, int16_t version, Compression codec, size_t size,
                 std::span<const ByteSpan> spans, ChunkedBytes* out);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "common/clock.h"
 #include "common/crash_point.h"
 #include "common/crc32c.h"
 #include "common/log.h"
@@ -63,22 +64,30 @@ void LayOutPieces(std::span<const protocol::ProduceEncoder::Splice> splices,
 // A whole batch of format 2 goes under the crc that was kept as it grew, so that a wild write is refused by
 // the broker; what is encoded anew would get a fresh crc.
 void Sender::LeaveOut(int8_t format, std::vector<SentBatch>* batches) {
-  std::erase_if(*batches, [&](const SentBatch& sent) {
+  std::erase_if(*batches, [&](SentBatch& sent) {
     const BatchDescriptor& batch = memory_.pool.descriptor(sent.batch);
+    sent.leaves_headers = LeavesHeaders(sent);
     if (format < 2 && HasSequence(batch)) {
       callbacks_.on_sequence_unknown(sent);
       return true;
     }
-    if ((format == 2 && IsWhole(batch)) || BatchHolds(memory_.pool, sent.batch)) return false;
+    if ((format == 2 && IsWhole(batch) && !sent.leaves_headers) || BatchHolds(memory_.pool, sent.batch)) return false;
     callbacks_.on_corrupt(sent);
     return true;
   });
 }
 
-// A window that is not its whole batch is encoded anew, in private memory, with offsets from 0.
-void Sender::AddWindow(BatchId id, Frame* frame, protocol::BatchHeader* header) {
+// Brokers of 0.11 to 3.x keep such a topic's records in a format that has no headers, and answer
+// UNKNOWN_SERVER_ERROR to a batch that has some.
+bool Sender::LeavesHeaders(const SentBatch& sent) const {
+  return !HasSequence(memory_.pool.descriptor(sent.batch)) && sent.topic->without_headers_until_ms > MonotonicMs();
+}
+
+// A window that is not its whole batch, or leaves its headers, is encoded anew, in private memory, with offsets
+// from 0.
+void Sender::AddWindow(BatchId id, bool with_headers, Frame* frame, protocol::BatchHeader* header) {
   protocol::Bytes records;
-  const WindowEncoding window = EncodeWindow(memory_.pool, id, &records);
+  const WindowEncoding window = EncodeWindow(memory_.pool, id, with_headers, &records);
   header->records_bytes = records.size();
   header->records_crc = window.crc;
   header->max_timestamp = window.max_timestamp;
@@ -137,14 +146,15 @@ void Sender::AddRecords(SentBatch* sent, int16_t version, Frame* frame) {
     header.producer_epoch = batch.epoch;
     header.base_sequence = batch.base_sequence;
   }
-  if (IsWhole(batch)) {
+  const bool with_headers = !sent->leaves_headers;
+  if (IsWhole(batch) && with_headers) {
     header.max_timestamp = end.max_timestamp;
     header.records_bytes = batch.commit.bytes;
     header.records_crc = end.crc;
     spans_.emplace_back();
     memory_.pool.CollectSpans(sent->batch, 0, batch.commit.bytes, &spans_.back());
   } else {
-    AddWindow(sent->batch, frame, &header);
+    AddWindow(sent->batch, with_headers, frame, &header);
   }
   sent->compressed = CompressRecords(*sent, version, frame, &header);
   encoder_.AddPartition(sent->partition, header);

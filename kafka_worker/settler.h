@@ -77,6 +77,7 @@ class Settler {
 
   // settler_refuse.cc
   void OnServerError(const SentBatch& sent, const protocol::ErrorCode& error);
+  void DoubtHeaders(const SentBatch& sent, const protocol::ErrorCode& error);
   void OnUnauthorized(const SentBatch& sent, const protocol::ErrorCode& error, const PartitionResult& result);
   bool IsCutOffForGood(const SentBatch& sent);
   void NarrowDown(const SentBatch& sent, std::string_view why);

@@ -19,6 +19,7 @@ using shm::BatchDescriptor;
 using shm::BatchState;
 
 constexpr uint32_t kLoneCuts = 5;        // in a row: then the batch is the cause
+constexpr uint32_t kHeaderDoubts = 3;    // server errors in a row
 constexpr uint32_t kNarrowAttempts = 5;  // for each window while the cause is sought
 
 shm::Discard DiscardReasonOf(const ErrorCode& error) {
@@ -62,7 +63,18 @@ void Settler::OnServerError(const SentBatch& sent, const ErrorCode& error) {
   const bool expired = deadline > 0 && now - trouble.server_error_since_ms >= deadline;
   Retry(sent, true, error.name);
   const bool enough = trouble.most_records == 0 || partition.failures >= kNarrowAttempts;
-  if (expired && enough) NarrowDown(sent, error.name);
+  if (expired && enough) return NarrowDown(sent, error.name);
+  DoubtHeaders(sent, error);
+}
+
+// One that goes without a sequence for another reason is not told of the topic's format: a try without headers
+// will show it.
+void Settler::DoubtHeaders(const SentBatch& sent, const ErrorCode& error) {
+  if (error.code != protocol::error::kUnknownServerError || sent.leaves_headers) return;
+  if (HasSequence(memory_.pool.descriptor(sent.batch)) || PartitionOf(sent).failures < kHeaderDoubts) return;
+  int64_t& until = sent.topic->without_headers_until_ms;
+  if (until == 0) LogWarning("topic {}: {} again and again; headers are left out", sent.topic->name, error.name);
+  until = MonotonicMs() + config_.metadata_refresh_ms;
 }
 
 void Settler::OnUnauthorized(const SentBatch& sent, const ErrorCode& error, const PartitionResult& result) {

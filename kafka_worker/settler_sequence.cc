@@ -128,10 +128,11 @@ void Settler::OnNoSequences(const SentBatch& sent, const ErrorCode& error, const
   }
   int64_t& until = sent.topic->without_sequences_until_ms;
   if (until == 0) {
-    LogWarning("topic {}: its message format is older than Kafka 0.11: {}", sent.topic->name,
+    LogWarning("topic {}: its message format is older than Kafka 0.11, headers are left out: {}", sent.topic->name,
                DescribeWithoutSequences(config_));
   }
   until = MonotonicMs() + config_.metadata_refresh_ms;
+  sent.topic->without_headers_until_ms = until;
   LeaveSequence(sent, error.name);
 }
 

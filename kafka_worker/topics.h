@@ -98,6 +98,7 @@ struct Topic {
   // A broker answered that its message format has no sequences: until then its batches go without, and then
   // one is tried with; 0: it has them. CLOCK_MONOTONIC.
   int64_t without_sequences_until_ms = 0;
+  int64_t without_headers_until_ms = 0;  // likewise for headers, of batches without sequences
   bool dirty = false;
   int64_t alarm_ms = INT64_MAX;  // when it is marked dirty at the latest
 };

@@ -43,9 +43,13 @@ void VisitWindow(const shm::PoolView& pool, shm::BatchId id, Visitor visit) {
 
 }  // namespace
 
-WindowEncoding EncodeWindow(const shm::PoolView& pool, shm::BatchId id, protocol::Bytes* out) {
+WindowEncoding EncodeWindow(const shm::PoolView& pool, shm::BatchId id, bool with_headers, protocol::Bytes* out) {
   WindowEncoding window{0, INT64_MIN};
-  VisitWindow(pool, id, [&](const protocol::RecordView& record, int64_t timestamp) {
+  VisitWindow(pool, id, [&](protocol::RecordView record, int64_t timestamp) {
+    if (!with_headers) {
+      record.headers = {};
+      record.header_count = 0;
+    }
     window.max_timestamp = std::max(window.max_timestamp, timestamp);
     const size_t at = out->size();
     out->resize(at + protocol::RecordSize(record));

@@ -21,8 +21,9 @@ struct WindowEncoding {
 // Whether the batch's records are those whose crc was kept as they were appended.
 bool BatchHolds(const shm::PoolView& pool, shm::BatchId batch);
 
-// Appends the records of the descriptor's window to `out`. Aborts where the batch's crc does not hold.
-WindowEncoding EncodeWindow(const shm::PoolView& pool, shm::BatchId batch, protocol::Bytes* out);
+// Appends the records of the descriptor's window to `out`, with their headers or without. Aborts where the batch's
+// crc does not hold.
+WindowEncoding EncodeWindow(const shm::PoolView& pool, shm::BatchId batch, bool with_headers, protocol::Bytes* out);
 
 // Likewise as a message set of format 0 or 1, without headers, which those have not; returns the largest
 // timestamp.

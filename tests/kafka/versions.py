@@ -218,6 +218,25 @@ def what_version_1_holds(cluster, scale):
     return "%d messages" % (2 * len(sent))
 
 
+def headers_of_an_old_format(cluster, scale):
+    """Brokers that keep a topic in the format of 0.10 fail at headers: they are left out."""
+    del scale
+    if is_before(cluster, 0, 11) or not is_before(cluster, 3):
+        return "no topic has another format than the broker's"
+    topic = new_topic("old-format")
+    create_topic(cluster, topic, 1, message_format_version="0.10.2")
+    sent = [Message(b"k", b"%d" % i, int(time.time() * 1000), [(b"a", b"x")] * (i % 2))
+            for i in range(6)]
+    with Dory(cluster.bootstrap) as dory:
+        dory.start()
+        send(dory, [encode_version_1(topic, message) for message in sent])
+        books = dory.wait_delivered()
+        check(books["delivered"] == 6 and books["possible_duplicates"] == 0, "%s" % books)
+        lines = read_by_kcat(cluster, topic, "-f", "%s|%h\n").splitlines()
+        check(lines == ["%d|" % i for i in range(6)], "in the log: %s" % lines)
+        return dory.warnings(topic, "headers are left out")[0]
+
+
 def what_is_negotiated(cluster, scale):
     """The status says of the broker what is spoken with it, and of old ones that it is not once."""
     del scale
@@ -246,8 +265,8 @@ def expect_negotiated(version, broker):
     return spoken
 
 
-TESTS = [what_is_negotiated, what_messages_hold, what_version_1_holds, main_job, deaths,
-         one_large_message, records_without_a_key, records_of_tomorrow]
+TESTS = [what_is_negotiated, what_messages_hold, what_version_1_holds, headers_of_an_old_format,
+         main_job, deaths, one_large_message, records_without_a_key, records_of_tomorrow]
 
 
 def on(version, test):

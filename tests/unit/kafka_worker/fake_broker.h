@@ -89,7 +89,7 @@ class FakeBroker {
   std::map<std::string, protocol::TopicId> ids;     // of topics; told from Metadata 10 on
   int16_t init_producer_id_version = 1;             // the newest that is offered; -1: none
   int16_t init_producer_id_code = 0;                // what it answers then
-  bool without_sequences = false;                   // its topics' message format is too old for them
+  bool without_sequences = false;                   // its topics' message format is too old for them, and for headers
   bool offers_fetch = false;                        // and ListOffsets, in versions 11 and 5;
   bool offers_describe_producers = false;
   tests::FakeLog offsets;                           // what these say; `log` has the values
@@ -468,6 +468,7 @@ class FakeBroker {
     if (batch.values.size() > most_records) return 10;
     if (HasAny(batch, refused)) return 87;
     if (HasAny(batch, poison)) return -1;
+    if (batch.producer_id < 0 && without_sequences && batch.has_headers) return -1;
     if (batch.producer_id < 0) {  // it has no sequence, and whatever comes is appended
       Append(partition, batch);
       return 0;

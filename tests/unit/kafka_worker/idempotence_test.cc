@@ -18,6 +18,14 @@ class IdempotenceTest : public WorkerFixture {
  protected:
   void Require() { Configure("batch_time = 1ms\n", "idempotence = required\n"); }
   std::vector<SeenBatch>& Seen() { return broker_.seen[0]; }
+  void AppendWithHeader(const std::string& value) {
+    constexpr std::string_view kHeader("\2a\4xy", 5);
+    shm::MessageView message = shm::TestSegment::MakeMessage(topic_, value);
+    message.headers = AsBytes(kHeader);
+    message.header.header_count = 1;
+    message.header.headers_size = static_cast<uint32_t>(kHeader.size());
+    segment_.Append(message);
+  }
 
   // REQUIRES: a life goes on.
   bool HasWarning(const std::string& text) {
@@ -31,12 +39,44 @@ class IdempotenceTest : public WorkerFixture {
 TEST_F(IdempotenceTest, ATopicOfAnOldFormatGoesWithoutSequences) {
   broker_.without_sequences = true;
   const Values values = AppendMany(4);
-  ASSERT_TRUE(LiveUntil([this] { return IsSettled() && HasWarning("message format is older than Kafka 0.11: at least once"); }));
+  ASSERT_TRUE(LiveUntil([this] { return IsSettled() && HasWarning("message format is older than Kafka 0.11, headers are left out: at least once"); }));
   EXPECT_EQ(broker_.log[0], values);
   ASSERT_EQ(Seen().size(), 2u);
   EXPECT_EQ(Seen()[0].producer_id, 1000);
   EXPECT_EQ(Seen()[1].producer_id, -1);
   EXPECT_EQ(Books().PossibleDuplicates(), 0u);
+}
+
+// Such a format has none, and brokers answer UNKNOWN_SERVER_ERROR to whatever has some: for ever.
+TEST_F(IdempotenceTest, NorWithHeaders) {
+  broker_.without_sequences = true;
+  AppendWithHeader("headed");
+  segment_.Append(topic_, "plain");
+  Deliver();
+  EXPECT_EQ(broker_.log[0], (Values{"headed", "plain"}));
+  EXPECT_EQ(Seen().size(), 2u);
+  EXPECT_TRUE(Seen()[0].has_headers);
+  EXPECT_FALSE(Seen()[1].has_headers);
+  EXPECT_EQ(Books().PossibleDuplicates(), 0u);
+}
+
+// Nobody tells of the format whoever has no sequence.
+TEST_F(IdempotenceTest, WithoutAProducerIdTheFormatIsFoundOut) {
+  broker_.init_producer_id_code = kNotAuthorized;
+  broker_.without_sequences = true;
+  AppendWithHeader("headed");
+  Deliver();
+  EXPECT_EQ(broker_.log[0], Values{"headed"});
+  EXPECT_EQ(Seen().size(), 4u);
+}
+
+// A format that has them keeps them.
+TEST_F(IdempotenceTest, WithoutAProducerIdHeadersStay) {
+  broker_.init_producer_id_code = kNotAuthorized;
+  broker_.script[0] = {{.code = -1}, {.code = -1}};
+  AppendWithHeader("headed");
+  Deliver();
+  EXPECT_TRUE(Seen().back().has_headers);
 }
 
 // What was in the log before the format was lowered may be there twice now.

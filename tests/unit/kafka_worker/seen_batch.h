@@ -31,6 +31,7 @@ struct SeenBatch {
   size_t bytes = 0;        // of records, as they came
   int16_t version = 0;     // the request's
   size_t metadata_requests = 0;  // that had come before it
+  bool has_headers = false;
 };
 
 inline std::optional<SeenBatch> UnpackBatch(ByteSpan bytes) {
@@ -46,6 +47,7 @@ inline std::optional<SeenBatch> UnpackBatch(ByteSpan bytes) {
   for (int32_t i = 0; i < batch.header.record_count; ++i) {
     EXPECT_TRUE(protocol::DecodeRecord(&records, &record));
     EXPECT_EQ(record.offset_delta, i);
+    now.has_headers |= record.header_count > 0;
     now.values.emplace_back(AsText(record.value.value_or(ByteSpan{})));
   }
   EXPECT_EQ(records.remaining(), 0u);

@@ -30,7 +30,7 @@ TEST_F(WindowTest, AnyWindowHasItsRecordsFromOffsetZero) {
     for (uint64_t count = 1; first + count <= 9; ++count) {
       SetWord(batch, shm::BatchState::kSent, first, count);
       protocol::Bytes records;
-      const WindowEncoding window = EncodeWindow(memory_->pool, batch, &records);
+      const WindowEncoding window = EncodeWindow(memory_->pool, batch, true, &records);
       EXPECT_EQ(window.crc, Crc32c(records));
       EXPECT_EQ(window.max_timestamp, 1'700'000'000'000 + static_cast<int64_t>(first + count - 1) * 10);
       ByteReader reader(records);
@@ -49,7 +49,7 @@ TEST_F(WindowTest, TheWholeBatchIsAsItLiesInThePool) {
   const BatchId batch = MakeBatch(50, 3000);
   SetWord(batch, shm::BatchState::kSent, 0, 50);
   protocol::Bytes records;
-  EXPECT_EQ(EncodeWindow(memory_->pool, batch, &records).crc, memory_->pool.End(batch).crc);
+  EXPECT_EQ(EncodeWindow(memory_->pool, batch, true, &records).crc, memory_->pool.End(batch).crc);
   EXPECT_EQ(records.size(), memory_->pool.descriptor(batch).commit.bytes);
 }
 
@@ -70,7 +70,7 @@ TEST_F(WindowDeathTest, ChangedRecordsGetNoFreshCrc) {
   SetWord(batch, shm::BatchState::kSent, 0, 1);
   kafka_->WritableBytes(shm::RegionKind::kPool, 0)[batch * shm::kBlockSize + 5] ^= std::byte{4};
   protocol::Bytes records;
-  EXPECT_DEATH(EncodeWindow(memory_->pool, batch, &records), "");
+  EXPECT_DEATH(EncodeWindow(memory_->pool, batch, true, &records), "");
 }
 
 }  // namespace
