@@ -51,6 +51,8 @@ struct InputConfig {
   int32_t port = 0;                // these two of tcp
   std::vector<std::string> bind;   // addresses, as inet_ntop writes them; never empty
   int64_t partial_timeout_ms = 0;  // of streams
+  std::string allow = {};          // topics: common/topic_pattern.h; empty: all
+  std::string deny = {};           // likewise, and of those that are allowed; empty: none
 
   bool IsStream() const { return type != InputType::kUnixDatagram; }
   bool IsUnix() const { return type != InputType::kTcp; }
@@ -154,6 +156,16 @@ struct Config {
 
   // [http]
   HostPort http_listen;            // port 0: off
+
+  // [discard_report]
+  int64_t report_interval_ms = 0;
+  int64_t payload_prefix = 0;      // bytes; 0: none
+
+  // [discard_log]
+  std::string discard_log_path;    // absolute; empty: none is written
+  int64_t discard_log_max_file_size = 0;     // bytes
+  int64_t discard_log_max_archive_size = 0;  // bytes, of all full files
+  int64_t discard_log_max_prefix = 0;        // bytes of a key and of a message
 
   std::vector<InputConfig> inputs;  // in the file's order; never empty
   KafkaConfig kafka;

@@ -85,6 +85,8 @@ class Builder {
     BuildPart(SectionKind::kBuffer, &config_);
     BuildPart(SectionKind::kLog, &config_);
     BuildPart(SectionKind::kHttp, &config_);
+    BuildPart(SectionKind::kDiscardReport, &config_);
+    BuildPart(SectionKind::kDiscardLog, &config_);
     BuildPart(SectionKind::kKafka, &config_.kafka);
     BuildPart(SectionKind::kTls, &config_.kafka.tls);
     BuildPart(SectionKind::kSasl, &config_.kafka.sasl);

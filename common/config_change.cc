@@ -1,5 +1,6 @@
 #include "common/config_change.h"
 
+#include <algorithm>
 #include <set>
 
 #include "common/option_table.h"
@@ -101,6 +102,18 @@ void* GetWritableObject(FieldOwner owner, Config* config) {
   }
 }
 
+// Of those that were there before.
+void ApplyLiveOptionsOfInputs(const Config& fresh, Config* merged) {
+  for (InputConfig& input : merged->inputs) {
+    const auto found = std::ranges::find(fresh.inputs, input.name, &InputConfig::name);
+    if (found == fresh.inputs.end()) continue;
+    for (const OptionRow& row : ListOptions()) {
+      const bool is_live = row.field.owner == FieldOwner::kInput && (row.flags & kReload) != 0;
+      if (is_live) row.field.set(&input, row.field.get(&*found));
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<ConfigChange> CompareConfigs(const Config& running, const Config& fresh) {
@@ -121,6 +134,7 @@ Config ApplyLiveOptions(const Config& running, const Config& fresh) {
     if (to == nullptr || (row.flags & kReload) == 0) continue;
     row.field.set(to, row.field.get(GetWritableObject(row.field.owner, &source)));
   }
+  ApplyLiveOptionsOfInputs(fresh, &merged);
   merged.topic_defaults = fresh.topic_defaults;
   merged.topics = fresh.topics;
   merged.set_in_file = fresh.set_in_file;

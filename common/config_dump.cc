@@ -28,6 +28,8 @@ std::string DumpConfig(const Config& config) {
   DumpSection(SectionKind::kBuffer, "", &config, &text);
   DumpSection(SectionKind::kLog, "", &config, &text);
   DumpSection(SectionKind::kHttp, "", &config, &text);
+  DumpSection(SectionKind::kDiscardReport, "", &config, &text);
+  DumpSection(SectionKind::kDiscardLog, "", &config, &text);
   DumpSection(SectionKind::kKafka, "", &config.kafka, &text);
   DumpSection(SectionKind::kTls, "", &config.kafka.tls, &text);
   DumpSection(SectionKind::kSasl, "", &config.kafka.sasl, &text);

@@ -29,7 +29,7 @@ class Together {
     CheckLanes();
     CheckMessageSizes();
     CheckCompressionLevels();
-    CheckAutocreateList();
+    CheckTopicLists();
     CheckTls();
     CheckSasl();
   }
@@ -58,6 +58,10 @@ class Together {
         {Normalize(LockPath(config_->run_dir)), "the lock"},
         {Normalize(PidPath(config_->run_dir)), "the pid file"}};
     if (config_->log_to.starts_with('/')) owners.emplace(Normalize(config_->log_to), "[log] to");
+    if (const std::string& path = config_->discard_log_path; !path.empty()) {
+      const auto [owner, is_first] = owners.emplace(Normalize(path), "[discard_log] path");
+      if (!is_first) AddErrorAt("discard_log", "path", path, "the path of " + owner->second + "; allowed: one of its own");
+    }
     for (const InputConfig& input : config_->inputs) {
       if (!input.IsUnix()) continue;
       auto [owner, is_first] = owners.emplace(Normalize(input.path), "[input:" + input.name + "]");
@@ -124,12 +128,20 @@ class Together {
     }
   }
 
-  void CheckAutocreateList() {
-    for (std::string pattern : SplitTopicPatterns(config_->kafka.topic_autocreate_allow)) {
+  void CheckTopicLists() {
+    CheckTopicList("kafka", "topic_autocreate_allow", config_->kafka.topic_autocreate_allow);
+    for (const InputConfig& input : config_->inputs) {
+      if (!input.allow.empty()) CheckTopicList("input:" + input.name, "allow", input.allow);
+      if (!input.deny.empty()) CheckTopicList("input:" + input.name, "deny", input.deny);
+    }
+  }
+
+  void CheckTopicList(const std::string& section, const char* key, const std::string& list) {
+    for (std::string pattern : SplitTopicPatterns(list)) {
       const std::string read = pattern;
       if (pattern.ends_with('*')) pattern.back() = 'x';  // what it stands for may be a letter
       if (IsTopicName(pattern)) continue;
-      AddErrorAt("kafka", "topic_autocreate_allow", config_->kafka.topic_autocreate_allow,
+      AddErrorAt(section, key, list,
                  "'" + read + "' is not a name of a topic; allowed: names and beginnings of names that end in "
                  "'*', separated by commas");
     }

@@ -63,6 +63,13 @@ constexpr SectionRow kSections[] = {
      "The page and the reports that dory-status serves over HTTP. Nobody has to say who they are, and "
      "nothing can be changed there. Where it can't listen Dory goes on without, with a warning in the "
      "status, and tries again."},
+    {SectionKind::kDiscardReport, "discard_report", "[discard_report]",
+     "What /discards shows of messages that were rejected or discarded: counts by topic and reason in "
+     "windows of one length, the running one and the last."},
+    {SectionKind::kDiscardLog, "discard_log", "[discard_log]",
+     "A file with a line for each message that is rejected or discarded, or may be delivered twice. At most "
+     "1000 a second of each worker are written, and the log says how many were left out. What can't be "
+     "written holds nothing up."},
     {SectionKind::kKafka, "kafka", "[kafka]", "The cluster that messages go to."},
     {SectionKind::kTls, "tls", "[tls]",
      "TLS to brokers, where [kafka] security_protocol says so. Files are PEM, and are read again when "
@@ -138,6 +145,25 @@ constexpr OptionRow kOptions[] = {
      Bind<&Config::http_listen>(),
      "Where dory-status listens; off: there is none. Beyond this host, everybody who can reach it "
      "reads the names of topics and brokers."},
+
+    {kDiscardReport, "interval", kDuration, "10m", kS, 24 * kHour, "", kWorkers | kSupervisor | kReload,
+     Bind<&Config::report_interval_ms>(), "The length of a window."},
+    {kDiscardReport, "payload_prefix", kSize, "256", 0, 256, "", kIntake | kReload,
+     Bind<&Config::payload_prefix>(),
+     "How many bytes of malformed, too long and cut off messages, and of names that are none of a topic, are "
+     "kept for the report: the last 25 distinct ones of each kind. 0: none."},
+
+    {kDiscardLog, "path", kPath, "", 0, kFilePath, "", kWorkers | kReload, Bind<&Config::discard_log_path>(),
+     "The file, made with mode 0600. Empty: none is written."},
+    {kDiscardLog, "max_file_size", kSize, "16M", 64 * kK, kG, "", kWorkers | kReload,
+     Bind<&Config::discard_log_max_file_size>(),
+     "A file of this size is renamed to path.TIME, with the milliseconds since 1970, and a new one begun."},
+    {kDiscardLog, "max_archive_size", kSize, "128M", 0, 64 * kG, "", kWorkers | kReload,
+     Bind<&Config::discard_log_max_archive_size>(),
+     "What renamed files may have together; the oldest are deleted first."},
+    {kDiscardLog, "max_prefix", kSize, "256", 0, 4 * kK, "", kWorkers | kReload,
+     Bind<&Config::discard_log_max_prefix>(),
+     "How many bytes of a message's key and of its value a line has. 0: none, but their sizes."},
 
     {kKafka, "brokers", kHostPorts, "127.0.0.1:9092", 0, 0, "", kKafkaWorker | kRequired,
      Bind<&KafkaConfig::brokers>(),
@@ -301,6 +327,11 @@ constexpr OptionRow kOptions[] = {
     {kInput, "partial_timeout", kDuration, "30s", 100 * kMs, 24 * kHour, "", kIntake | kForStreams,
      Bind<&InputConfig::partial_timeout_ms>(),
      "A connection of unix_stream or tcp whose message is unfinished for so long is closed."},
+    {kInput, "allow", kString, "", 0, 4096, "", kIntake | kReload, Bind<&InputConfig::allow>(),
+     "Topics that messages from here may name: names, and beginnings of names that end in *, separated by "
+     "commas; messages of others are rejected. Empty: all."},
+    {kInput, "deny", kString, "", 0, 4096, "", kIntake | kReload, Bind<&InputConfig::deny>(),
+     "Topics that messages from here may not name, whatever allow says. Empty: none."},
     {kInput, "lane", kInteger, "0", 0, 15, "", kSupervisor | kIntake | kForDatagrams,
      Bind<&InputConfig::lane>(),
      "The lane that reads this socket; below [buffer] lanes. Connections of streams are dealt to all lanes."},

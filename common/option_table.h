@@ -21,7 +21,7 @@
 namespace dory {
 
 // In the order in which they are read: later ones may need earlier ones.
-enum class SectionKind { kDory, kBuffer, kLog, kHttp, kKafka, kTls, kSasl, kTopic, kInput };
+enum class SectionKind { kDory, kBuffer, kLog, kHttp, kDiscardReport, kDiscardLog, kKafka, kTls, kSasl, kTopic, kInput };
 
 // A named section ([input:NAME]) has a prefix that ends in ':'.
 struct SectionRow {

@@ -11,13 +11,17 @@ using shm::Reject;
 // A header's two sizes take 6 bytes from a client, and as varints 3 and 5 at most.
 constexpr size_t kMostHeaderGrowth = 2;
 
-Admission Admitter::Admit(const ParseResult& parsed) {
+Admission Admitter::Admit(const ParseResult& parsed, uint32_t input) {
   if (parsed.reject) return Refuse(parsed);
   Admission admission;
   admission.row = topics_->FindOrAdd(parsed.message.topic);
   if (admission.row == shm::kNoIndex) {
-    admission.counter = books_->Rejected(Reject::kTooManyTopics);
+    admission.reason = Reject::kTooManyTopics;
+    admission.counter = books_->Rejected(admission.reason);
     return admission;
+  }
+  if (permissions_.AreAny() && !permissions_.Allow(input, admission.row, parsed.message.topic)) {
+    return RefuseOf(admission.row, Reject::kNotAllowed);
   }
   if (!rates_.Allows(admission.row, topics_->OptionsOf(admission.row).rate_limit, now_ns_)) {
     return RefuseOf(admission.row, Reject::kRateLimit);
@@ -31,13 +35,15 @@ Admission Admitter::Admit(const ParseResult& parsed) {
 Admission Admitter::RefuseOf(uint32_t row, Reject reason) const {
   Admission refused;
   refused.row = row;
+  refused.reason = reason;
   refused.counter = books_->RejectedOf(row, reason);
   return refused;
 }
 
 Admission Admitter::Refuse(const ParseResult& parsed) {
   Admission refused;
-  refused.counter = books_->Rejected(*parsed.reject);
+  refused.reason = *parsed.reject;
+  refused.counter = books_->Rejected(refused.reason);
   if (*parsed.reject == Reject::kUnsupportedVersion) {
     refused.tally = books_->TallyOf(parsed.api_key, parsed.api_version);
   }

@@ -10,6 +10,7 @@
 
 #include "intake_worker/books_writer.h"
 #include "intake_worker/parse.h"
+#include "intake_worker/permissions.h"
 #include "intake_worker/rate_limit.h"
 #include "intake_worker/topic_table.h"
 #include "shm/record.h"
@@ -19,6 +20,7 @@ namespace dory::intake {
 struct Admission {
   bool admitted = false;
   uint32_t row = shm::kNoIndex;   // of the topic; kNoIndex: none
+  shm::Reject reason{};           // of one that is not admitted
   Counter counter = kNoCounter;   // the one that this verdict moves
   Counter tally = kNoCounter;     // and of an unsupported version its tally
   shm::MessageView record;        // of an admitted message; until the next one
@@ -34,7 +36,10 @@ class Admitter {
     wall_clock_ms_ = 0;
   }
 
-  Admission Admit(const ParseResult& parsed);
+  // `input`: the one that it came from, among the lane's.
+  Admission Admit(const ParseResult& parsed, uint32_t input);
+
+  Permissions& permissions() { return permissions_; }
 
   // The verdict on an admitted message that the ring has no room for.
   Admission RefuseForRoom(const Admission& admission) const { return RefuseOf(admission.row, shm::Reject::kNoRoom); }
@@ -54,6 +59,7 @@ class Admitter {
   BooksWriter* books_;
   TopicTable* topics_;
   RateLimiter rates_;
+  Permissions permissions_;
   int64_t now_ns_ = 0;
   int64_t wall_clock_ms_ = 0;
   std::vector<std::byte> headers_;  // of the message at hand, as Kafka's record format has them

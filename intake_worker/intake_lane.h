@@ -63,6 +63,9 @@ class IntakeLane {
     publisher_.Configure(config);
   }
   void MoveHeartbeat();
+  void RollReport(int64_t now_ns) { publisher_.RollReport(now_ns); }
+  Permissions& permissions() { return publisher_.permissions(); }
+  DiscardLog& discard_log() { return publisher_.discard_log(); }
 
   // ---- for the final drain
 

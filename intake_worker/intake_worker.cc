@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "common/clock.h"
 #include "common/control.pb.h"
 #include "common/log.h"
 #include "common/worker_context.h"
@@ -66,7 +67,10 @@ class IntakeWorker {
                      &segment.GetWritable<shm::ProducerPage>(shm::RegionKind::kProducer, context.lane)->room_sleep,
                      context.Descriptor("room_doorbell"), [this] { GoOn(); }),
         go_on_timer_(context.loop, [this] { GoOn(); }),
-        heartbeat_(context.loop, [this] { lane_.MoveHeartbeat(); }) {
+        heartbeat_(context.loop, [this] {
+          lane_.MoveHeartbeat();
+          lane_.RollReport(BoottimeNs());
+        }) {
     const std::vector<InputConfig>& inputs = context.config.inputs;
     const int link = context.FindDescriptor("connections");
     if (link >= 0) streams_ = std::make_unique<StreamInputs>(context, lane_, link, [this] { WaitForRoom(); });
@@ -77,6 +81,7 @@ class IntakeWorker {
   }
 
   void Start() {
+    lane_.permissions().Configure(context_.config.inputs);
     lane_.Recover();
     if (!lane_.slots_locked()) {
       LogWarning("receive slots are not locked in memory: raise RLIMIT_MEMLOCK");
@@ -95,9 +100,14 @@ class IntakeWorker {
   }
 
   void SetHandlers() {
-    context_.handlers.on_config = [this](const Config& config) { lane_.Configure(config); };
+    context_.handlers.on_config = [this](const Config& config) {
+      lane_.Configure(config);
+      lane_.permissions().Configure(config.inputs);
+    };
     context_.handlers.fill_status = [this](control::WorkerStatus* status) {
       if (!lane_.slots_locked()) status->add_warnings("slots_locked: false");
+      const std::string trouble = lane_.discard_log().Trouble();
+      if (!trouble.empty()) status->add_warnings("discard_log: " + trouble);
     };
     context_.handlers.on_drain = [this](bool drain) { Hold(drain); };
     context_.handlers.on_link_end = [this] { End(); };
@@ -156,6 +166,7 @@ class IntakeWorker {
   [[noreturn]] void End() {
     LogInfo("the control link has ended: final drain");
     DrainFinally(lane_, sockets_, [this] { return streams_ ? streams_->TakeAll() : std::vector<StreamSocket>(); });
+    lane_.discard_log().Finish();
     std::_Exit(kExitAsked);
   }
 

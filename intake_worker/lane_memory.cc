@@ -29,6 +29,7 @@ LaneMemory::LaneMemory(shm::Segment& segment, uint32_t lane)
       books(segment.WritableBytes(RegionKind::kIntakeBooks, lane)),
       max_topics(segment.geometry().max_topics),
       page(segment.GetWritable<shm::WorkerPage>(RegionKind::kWorkerPage,
-                                                shm::WorkerIndex(shm::Role::kIntake, lane))) {}
+                                                shm::WorkerIndex(shm::Role::kIntake, lane))),
+      report(segment.WritableBytes(RegionKind::kReport, shm::WorkerIndex(shm::Role::kIntake, lane))) {}
 
 }  // namespace dory::intake

@@ -26,6 +26,7 @@ struct LaneMemory {
   std::span<std::byte> books;
   uint32_t max_topics;
   shm::WorkerPage* page;
+  std::span<std::byte> report;
 };
 
 }  // namespace dory::intake

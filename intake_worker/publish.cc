@@ -36,8 +36,10 @@ Publisher::Publisher(const LaneMemory& memory, const Config& config, std::vector
       topics_(&books_, memory.max_topics, config),
       admitter_(&books_, &topics_),
       journal_(&memory.producer->stage, &books_),
-      writer_(memory.producer, memory.consumer, memory.ring) {
+      writer_(memory.producer, memory.consumer, memory.ring),
+      report_(memory, config) {
   FinishDecided();
+  RollReport(BoottimeNs());
   appended_ = books_.SumAppended();
 }
 
@@ -74,11 +76,13 @@ Publisher::Decided Publisher::Decide(const Burst& burst, WhenNoRoom when, uint64
   writer_.Rewind();
   journal_.Begin();
   const int64_t now_ns = BoottimeNs();
+  RollReport(now_ns);
   admitter_.BeginBurst(now_ns);
   Decided decided;
   for (const RawMessage& message : burst.messages) {
     if (!journal_.HasRoom()) break;
-    Admission admission = admitter_.Admit(Read(message));
+    const ParseResult parsed = Read(message);
+    Admission admission = admitter_.Admit(parsed, message.input);
     if (admission.admitted && !writer_.Fits(admission.record.RecordSize(), held_back)) {
       if (when == WhenNoRoom::kCut) break;
       admission = admitter_.RefuseForRoom(admission);
@@ -87,6 +91,8 @@ Publisher::Decided Publisher::Decide(const Burst& burst, WhenNoRoom when, uint64
       writer_.Write(admission.record, now_ns, appended_ + decided.appended++);
       admitter_.NoteWritten(admission);
       DORY_CRASH_POINT("P3.record");
+    } else {
+      report_.Note(message, parsed, admission);
     }
     Count(admission);
     ++decided.messages;

@@ -24,6 +24,7 @@
 #include "intake_worker/journal.h"
 #include "intake_worker/lane_memory.h"
 #include "intake_worker/receive.h"
+#include "intake_worker/reject_report.h"
 #include "intake_worker/topic_table.h"
 #include "shm/breadcrumb.h"
 #include "shm/ring_writer.h"
@@ -55,7 +56,15 @@ class Publisher {
     return writer_.SurelyFits(record_size, held_back);
   }
 
-  void Configure(const Config& config) { topics_.Configure(config); }
+  void Configure(const Config& config) {
+    topics_.Configure(config);
+    report_.Configure(config);
+  }
+
+  // For the discard report: a window may begin. Each burst looks, and so does whoever has none for long.
+  void RollReport(int64_t now_ns) { report_.RollIfDue(now_ns); }
+  Permissions& permissions() { return admitter_.permissions(); }
+  DiscardLog& discard_log() { return report_.log(); }
   const BooksWriter& books() const { return books_; }
 
  private:
@@ -89,6 +98,7 @@ class Publisher {
   Admitter admitter_;
   Journal journal_;
   shm::RingWriter writer_;
+  RejectReport report_;
   uint64_t appended_ = 0;  // messages in all: the next record's ordinal
 };
 

@@ -7,6 +7,7 @@
 #include "common/crash_point.h"
 #include "common/crc32c.h"
 #include "common/log.h"
+#include "kafka_worker/discard_report.h"
 #include "kafka_worker/protocol/record.h"
 #include "kafka_worker/route.h"
 #include "shm/books.h"
@@ -151,6 +152,7 @@ Drain::Placed Drain::Place(const Arrival& arrival, int64_t now_ms) {
   memory_.Mark(shm::Step::kC2, arrival.position);
   Topic& topic = TopicOf(arrival.message.header.topic_row);
   if (topic.given_up) {
+    NoteDiscarded(memory_, arrival.message, *topic.given_up);
     uint64_t* counters = memory_.books[topic.row].discarded;
     Discard(&counters[static_cast<size_t>(*topic.given_up)], 1, arrival.position);
     return Placed::kYes;

@@ -69,17 +69,22 @@ KafkaWorker::KafkaWorker(WorkerContext& context, shm::Segment& segment)
       heartbeat_(context.loop, [this] { shm::Store(memory_.page->heartbeat, memory_.page->heartbeat + 1); }) {}
 
 void KafkaWorker::Run() {
-  context_.handlers.on_link_end = [] { ::_exit(kExitAsked); };  // everything is in the segment
+  context_.handlers.on_link_end = [this] {  // everything is in the segment
+    memory_.discard_log.Finish();
+    ::_exit(kExitAsked);
+  };
   context_.handlers.on_drain = [this](bool drain) {
     draining_ = drain;
     topics_.MarkAllDirty();
   };
   context_.handlers.on_config = [this](const Config& config) {
     config_ = config;
+    ConfigureReport();
     topics_.SetConfig(config);
   };
   context_.handlers.fill_status = [this](control::WorkerStatus* status) { FillStatus(status); };
   drain_.SetOnNewTopic([this](Topic&) { cluster_.RefreshMetadata(); });
+  ConfigureReport();
   topics_.Adopt(live_);
   heartbeat_.StartEvery(kHeartbeatMs);
   data_watcher_.Watch(kReadable);
@@ -87,6 +92,17 @@ void KafkaWorker::Run() {
   context_.SendReady();
   room_bell_.Wake();  // the one before may have died between its store and its signal
   context_.loop.Run();
+}
+
+void KafkaWorker::ConfigureReport() {
+  memory_.report.SetInterval(config_.report_interval_ms);
+  memory_.discard_log.Configure(DiscardLogSettingsOf(config_));
+}
+
+// Between two turns nothing is half counted.
+void KafkaWorker::RollReport() {
+  const int64_t now_ns = BoottimeNs();
+  if (memory_.report.IsDue(now_ns)) memory_.report.Roll(now_ns);
 }
 
 void KafkaWorker::OnDoorbell() {
@@ -109,6 +125,7 @@ bool KafkaWorker::DrainAll(int64_t now_ms) {
 }
 
 void KafkaWorker::RunTurn() {
+  RollReport();
   const int64_t now_ms = MonotonicMs();
   bool moved_any = false;
   int64_t next_due_ms = -1;
@@ -265,6 +282,8 @@ void KafkaWorker::AddWarnings(const Topic& topic, control::WorkerStatus* status)
 
 void KafkaWorker::FillStatus(control::WorkerStatus* status) const {
   cluster_.FillStatus(status);
+  const std::string trouble = memory_.discard_log.Trouble();
+  if (!trouble.empty()) status->add_warnings("discard_log: " + trouble);
   status->set_pool_blocks(memory_.pool.block_count());
   status->set_pool_blocks_free(memory_.pool.free_blocks());
   for (const auto& topic : topics_.topics()) {

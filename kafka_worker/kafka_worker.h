@@ -36,6 +36,8 @@ class KafkaWorker {
   };
 
   void RunTurn();
+  void ConfigureReport();
+  void RollReport();
   bool DrainAll(int64_t now_ms);
   void PrepareToWait(bool moved, int64_t now_ms);
   void OnDoorbell();

@@ -3,9 +3,11 @@
 #pragma once
 
 #include "common/bytes.h"
+#include "common/discard_log.h"
 #include "shm/breadcrumb.h"
 #include "shm/layout.h"
 #include "shm/pool.h"
+#include "shm/report_writer.h"
 #include "shm/ring_reader.h"
 #include "shm/segment.h"
 
@@ -30,7 +32,10 @@ struct Memory {
         partitions(mapped.GetWritable<shm::PartitionRows>(shm::RegionKind::kPartitions, of_lane)),
         page(mapped.GetWritable<shm::WorkerPage>(shm::RegionKind::kWorkerPage,
                                                  shm::WorkerIndex(shm::Role::kKafka, of_lane))),
-        intake_books(mapped.Get<shm::IntakeBooks>(shm::RegionKind::kIntakeBooks, of_lane)) {}
+        intake_books(mapped.Get<shm::IntakeBooks>(shm::RegionKind::kIntakeBooks, of_lane)),
+        report(mapped.WritableBytes(shm::RegionKind::kReport, shm::WorkerIndex(shm::Role::kKafka, of_lane)),
+               mapped.geometry().max_topics,
+               shm::KafkaCounters(books, intake_books, mapped.geometry().max_topics)) {}
 
   // The step that is taken next, and of which ring position or batch.
   void Mark(shm::Step step, uint64_t subject) const { shm::LeaveBreadcrumb(page, step, subject); }
@@ -63,6 +68,8 @@ struct Memory {
   shm::PartitionRows* partitions;
   shm::WorkerPage* page;
   const shm::IntakeBooks* intake_books;
+  shm::ReportWriter report;  // its windows begin between two turns
+  DiscardLog discard_log;    // beside the segment, and no part of it
 };
 
 }  // namespace dory::kafka

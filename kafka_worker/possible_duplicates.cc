@@ -4,6 +4,7 @@
 
 #include "common/crash_point.h"
 #include "common/log.h"
+#include "kafka_worker/discard_report.h"
 #include "shm/store.h"
 
 namespace dory::kafka {
@@ -11,6 +12,7 @@ namespace dory::kafka {
 void CountRepetition(Memory& memory, const SentBatch& sent) {
   bool& counted = sent.topic->partitions[static_cast<size_t>(sent.partition)].duplicates_counted;
   if (std::exchange(counted, true)) return;
+  NoteWindowDuplicated(memory, sent.batch);
   const shm::BatchDescriptor& batch = memory.pool.descriptor(sent.batch);
   shm::KafkaTopicRow& books = memory.books[batch.topic_row];
   shm::Store(books.possible_duplicates, shm::Load(books.possible_duplicates) + batch.word.count);

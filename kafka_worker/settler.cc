@@ -6,6 +6,7 @@
 #include "common/crash_point.h"
 #include "common/log.h"
 #include "kafka_worker/backoff.h"
+#include "kafka_worker/discard_report.h"
 #include "shm/store.h"
 
 namespace dory::kafka {
@@ -229,6 +230,7 @@ void Settler::SettleDelivered(const SentBatch& sent, int64_t base_offset) {
 }
 
 void Settler::SettleDiscarded(const SentBatch& sent, shm::Discard reason) {
+  NoteWindowDiscarded(memory_, sent.batch, reason);
   BatchDescriptor& batch = memory_.pool.writable(sent.batch);
   const uint64_t discarded = shm::Load(memory_.books[batch.topic_row].discarded[static_cast<size_t>(reason)]);
   shm::Store(batch.discard_reason, static_cast<uint16_t>(reason));

@@ -59,6 +59,11 @@ WindowEncoding EncodeWindow(const shm::PoolView& pool, shm::BatchId id, bool wit
   return window;
 }
 
+void ForEachOfWindow(const shm::PoolView& pool, shm::BatchId id,
+                     const std::function<void(const protocol::RecordView&, int64_t)>& visit) {
+  VisitWindow(pool, id, visit);
+}
+
 int64_t TranscodeWindow(const shm::PoolView& pool, shm::BatchId id, int8_t format, ChunkedBytes* out) {
   int64_t max_timestamp = INT64_MIN;
   VisitWindow(pool, id, [&](const protocol::RecordView& record, int64_t timestamp) {

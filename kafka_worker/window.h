@@ -6,8 +6,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "kafka_worker/chunks.h"
+#include "kafka_worker/protocol/record.h"
 #include "kafka_worker/protocol/wire.h"
 #include "shm/pool.h"
 
@@ -25,7 +27,11 @@ bool BatchHolds(const shm::PoolView& pool, shm::BatchId batch);
 // crc does not hold.
 WindowEncoding EncodeWindow(const shm::PoolView& pool, shm::BatchId batch, bool with_headers, protocol::Bytes* out);
 
-// Likewise as a message set of format 0 or 1, without headers, which those have not; returns the largest
+// Calls visit(record, its timestamp) for each of the window. Aborts as EncodeWindow.
+void ForEachOfWindow(const shm::PoolView& pool, shm::BatchId batch,
+                     const std::function<void(const protocol::RecordView&, int64_t)>& visit);
+
+// As EncodeWindow, as a message set of format 0 or 1, without headers, which those have not; returns the largest
 // timestamp.
 int64_t TranscodeWindow(const shm::PoolView& pool, shm::BatchId batch, int8_t format, ChunkedBytes* out);
 

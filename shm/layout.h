@@ -35,7 +35,7 @@ enum class RegionKind : uint16_t {
   kSuperblock,
   kWorkerSlots,
   kWorkerPage,   // one a worker: heartbeat, progress, breadcrumb
-  kReport,       // one a worker: prefixes and windows of the discard report (size 0 until they are kept)
+  kReport,       // one a worker: prefixes and windows of the discard report
   kIntakeBooks,  // topic names and intake's counters
   kKafkaBooks,   // the kafka worker's counters
   kReceive,      // mmsghdr array and datagram slots

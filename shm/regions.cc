@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "shm/report.h"
+
 namespace dory::shm {
 namespace {
 
@@ -15,6 +17,7 @@ constexpr uint32_t kAll = kSupervisor | kIntake | kKafka | kCheck;
 constexpr uint64_t kControlRoom = 64 * 1024;
 
 uint64_t Nothing(const Geometry&) { return 0; }
+uint64_t ReportRegionSize(const Geometry& g) { return ReportSize(g.max_topics); }
 uint64_t OneControlRoom(const Geometry&) { return kControlRoom; }
 uint64_t SuperblockSize(const Geometry&) { return sizeof(Superblock); }
 uint64_t WorkerSlotsSize(const Geometry& g) { return 2 * g.lanes * sizeof(WorkerSlot); }
@@ -41,7 +44,7 @@ constexpr std::array<RegionSpec, kRegionKinds> kSpecs = {{
     {RegionKind::kSuperblock, "superblock", Role::kSupervisor, kAll, false, true, SuperblockSize},
     {RegionKind::kWorkerSlots, "worker slots", Role::kSupervisor, kAll, false, true, WorkerSlotsSize},
     {RegionKind::kWorkerPage, "worker page", Role::kIntake, kSupervisor | kCheck, true, true, OneControlRoom},
-    {RegionKind::kReport, "report", Role::kIntake, kSupervisor | kCheck, true, false, Nothing},
+    {RegionKind::kReport, "report", Role::kIntake, kSupervisor | kCheck, true, false, ReportRegionSize},
     {RegionKind::kIntakeBooks, "intake books", Role::kIntake, kAll, true, true, IntakeBooksSize},
     {RegionKind::kKafkaBooks, "kafka books", Role::kKafka, kAll, true, true, KafkaBooksSize},
     {RegionKind::kReceive, "receive slots", Role::kIntake, kCheck, true, false, ReceiveSize},

@@ -1,8 +1,5 @@
-// /discards: what was not delivered, and why, in the old daemon's shape.
-//
-// Windows, first and last timestamps, and the beginnings of bad messages are not kept yet. So there is one
-// unfinished report, of all since the buffer was made, and no finished one; `interval` and timestamps are
-// 0 and the lists of recent messages empty.
+// /discards: what was not delivered, and why, in the old daemon's shape: the running window and the last
+// finished one. Before a worker has begun a window there is one that is empty.
 
 #pragma once
 

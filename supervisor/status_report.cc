@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "shm/layout.h"
+#include "supervisor/discard_report.h"
 
 namespace dory::supervisor {
 namespace {
@@ -73,6 +74,7 @@ class Report {
     json["topics"] = MakeTopics();
     json["unsupported_versions"] = MakeVersions();
     json["no_topic"] = {{"rejected", no_topic_.Rejected()}, {"discarded", no_topic_.Discarded()}};
+    json["discard_report"] = MakeReport();
     json["warnings"] = MakeWarnings();
     return json;
   }
@@ -210,6 +212,14 @@ class Report {
       list.push_back({{"api_key", kind.first}, {"version", kind.second}, {"count", count}});
     }
     return list;
+  }
+
+  Json MakeReport() const {
+    std::vector<LaneReport> lanes;
+    for (const LaneFacts& lane : facts_.lanes) {
+      lanes.push_back({&lane.books, &lane.intake_report, &lane.kafka_report});
+    }
+    return MakeDiscardReport(lanes, facts_.report_interval_ms);
   }
 
   Json MakeWarnings() const {

@@ -12,6 +12,7 @@
 #include "common/config.h"
 #include "common/control.pb.h"
 #include "shm/books.h"
+#include "shm/report.h"
 #include "supervisor/warning.h"
 
 namespace dory::supervisor {
@@ -22,6 +23,8 @@ struct LaneFacts {
   uint64_t ring_used = 0;
   uint64_t pool_bytes = 0;
   uint64_t overflow_bytes = 0;  // of the final drain, beside the segment
+  shm::WorkerReport intake_report;  // these two were read before the books
+  shm::WorkerReport kafka_report;
 };
 
 struct WorkerFacts {
@@ -51,6 +54,7 @@ struct StatusFacts {
   int64_t started_at = 0;     // seconds since 1970
   int64_t counted_since = 0;  // when the segment, and so the counters, began
   double uptime_s = 0;
+  int64_t report_interval_ms = 0;
   std::vector<LaneFacts> lanes;
   std::vector<InputFacts> inputs;
   std::vector<WorkerFacts> workers;

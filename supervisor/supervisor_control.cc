@@ -130,6 +130,7 @@ StatusFacts Supervisor::GatherFacts(const GatheredStatus& gathered) const {
   facts.uptime_s = static_cast<double>(MonotonicMs() - started_ms_) / 1000;
   facts.answers = gathered.answers;
   facts.silent = gathered.silent;
+  facts.report_interval_ms = instance_.config.report_interval_ms;
   facts.warnings = instance_.warnings;
   AddHttpWarnings(&facts.warnings);
   for (Warning& warning : acceptor_.ListWarnings()) facts.warnings.push_back(std::move(warning));
@@ -143,9 +144,12 @@ StatusFacts Supervisor::GatherFacts(const GatheredStatus& gathered) const {
     const auto* producer = segment_.Get<shm::ProducerPage>(shm::RegionKind::kProducer, lane);
     const auto* consumer = segment_.Get<shm::ConsumerPage>(shm::RegionKind::kConsumer, lane);
     const uint64_t head = shm::Load(consumer->head);  // before tail, which only grows
+    shm::WorkerReport intake_report = shm::ReadReport(segment_, shm::Role::kIntake, lane);
+    shm::WorkerReport kafka_report = shm::ReadReport(segment_, shm::Role::kKafka, lane);
     facts.lanes.push_back({shm::ReadBooks(segment_, lane), segment_.geometry().ring_size,
                            shm::Load(producer->tail) - head, segment_.geometry().pool_size,
-                           shm::Load(producer->overflow_in) - shm::Load(producer->overflow_out)});
+                           shm::Load(producer->overflow_in) - shm::Load(producer->overflow_out),
+                           std::move(intake_report), std::move(kafka_report)});
   }
   for (const auto& worker : workers_) {
     const ProcessFacts process = ReadProcessFacts(worker->pid()).value_or(ProcessFacts{});

@@ -17,7 +17,8 @@ constexpr size_t kColumns = 98;
 constexpr SectionKind kShownOrder[] = {SectionKind::kKafka, SectionKind::kTls, SectionKind::kSasl,
                                        SectionKind::kDory,
                                        SectionKind::kBuffer, SectionKind::kInput,
-                                       SectionKind::kTopic, SectionKind::kHttp,
+                                       SectionKind::kTopic, SectionKind::kHttp, SectionKind::kDiscardReport,
+                                       SectionKind::kDiscardLog,
                                        SectionKind::kLog};
 
 constexpr std::string_view kSampleHead =

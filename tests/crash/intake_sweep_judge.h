@@ -22,7 +22,8 @@ class Judge {
       if (books_.topics.at(row).appended != count) return "a reader's books: appended";
     }
     if (books_.Appended() != Sum(world_.CountAppended())) return "a reader's books: all appended";
-    return shm::CheckSound(world_.check(), 0).message();
+    const std::string problem = JudgeReport();
+    return problem.empty() ? shm::CheckSound(world_.check(), 0).message() : problem;
   }
 
   std::string JudgeAll() {
@@ -32,6 +33,7 @@ class Judge {
     std::string problem = JudgeOrder();
     if (problem.empty()) problem = JudgeFates();
     if (problem.empty()) problem = JudgeBooks();
+    if (problem.empty()) problem = JudgeReport();
     if (problem.empty()) problem = JudgeSegment();
     return problem;
   }
@@ -93,6 +95,50 @@ class Judge {
     uint64_t sent = 0;
     for (const std::vector<Sent>& messages : world_.sent()) sent += messages.size();
     return books_.Received() == sent ? "" : "books: received";
+  }
+
+  // Windows have what was counted in them, and beside it nothing but what messages had that were rejected.
+  std::string JudgeReport() const {
+    const shm::WorkerReport report = shm::ReadReport(world_.check(), shm::Role::kIntake, 0);
+    uint64_t number = world_.ReportPage().number;
+    for (const shm::WindowView& window : report) {
+      if (SumBase(window) != world_.shared().rejected_at.at(number--)) return "report: the base of a window";
+      for (size_t kind = 0; kind < shm::kPrefixKinds; ++kind) {
+        for (const std::string& prefix : window.prefixes[kind]) {
+          if (!WasSent(static_cast<shm::PrefixKind>(kind), prefix)) return "report: a prefix that nobody sent";
+        }
+      }
+      for (const shm::ReportSpan& span : window.spans) {
+        const int64_t sent_ms = ClientMessage{}.timestamp_ms;
+        if (span.first_ms != sent_ms || span.last_ms != sent_ms) return "report: a timestamp that nobody sent";
+      }
+    }
+    return "";
+  }
+
+  static uint64_t SumBase(const shm::WindowView& window) {
+    uint64_t sum = 0;
+    for (const uint64_t count : window.no_topic_base) sum += count;
+    for (const shm::ReportCounters& row : window.base) {
+      for (const uint64_t count : row) sum += count;
+    }
+    return sum;
+  }
+
+  // How a message begins; of a stream what lies behind it may follow.
+  bool WasSent(shm::PrefixKind kind, const std::string& prefix) const {
+    static const std::map<shm::PrefixKind, Reject> kFates = {{shm::PrefixKind::kMalformed, Reject::kMalformed},
+                                                             {shm::PrefixKind::kTooLong, Reject::kTooLong},
+                                                             {shm::PrefixKind::kUncleanUnix, Reject::kUncleanUnix}};
+    if (kind == shm::PrefixKind::kBadTopic) return prefix == "no topic";
+    for (const std::vector<Sent>& messages : world_.sent()) {
+      for (const Sent& message : messages) {
+        if (message.fate != kFates.at(kind)) continue;
+        if (message.bytes.empty() ? prefix.empty() : prefix.starts_with(message.bytes)) return true;
+        if (!prefix.empty() && message.bytes.starts_with(prefix)) return true;
+      }
+    }
+    return false;
   }
 
   std::string JudgeSegment() const {

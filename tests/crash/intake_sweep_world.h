@@ -27,6 +27,7 @@
 #include "intake_worker/final_drain.h"
 #include "intake_worker/intake_lane.h"
 #include "shm/books.h"
+#include "shm/report.h"
 #include "shm/ring_reader.h"
 #include "shm/segment.h"
 #include "shm/store.h"
@@ -40,6 +41,7 @@ using shm::RegionKind;
 
 inline constexpr uint32_t kSweepTopics = 3;  // rows; a fourth topic has none
 inline constexpr size_t kSocketsOfLife = 2;
+inline constexpr int64_t kReportIntervalMs = 86'400'000;  // no window begins but where a life says so
 
 struct Life {
   bool dying;  // ends with the final drain; else by having read all
@@ -72,6 +74,7 @@ struct Shared {
   std::atomic<bool> damaged;
   std::atomic<bool> overflowed;
   std::atomic<uint32_t> datagrams_taken;  // from sockets, over all lives; counted by intake_replay
+  std::array<uint64_t, 16> rejected_at;  // by the number of a window of the report: when it was about to begin
   std::atomic<unsigned> sent_late;  // taken from a client by a socket that nobody will read any more
 };
 
@@ -114,6 +117,7 @@ class World {
     shared_->overflowed = false;
     shared_->datagrams_taken = 0;
     shared_->sent_late = 0;
+    shared_->rejected_at = {};
     sockets_.clear();
     streams_.clear();
     stream_numbers_.clear();
@@ -158,7 +162,10 @@ class World {
       if (outcome == Outcome::kNoRoom) Consume(2);
     }
     shared_->recovered_at = CountCrashPoints();
-    for (uint32_t i = 0; i < sockets_.size() && !dying; ++i) ReadSocket(lane, i);
+    for (uint32_t i = 0; i < sockets_.size() && !dying; ++i) {
+      ReadSocket(lane, i);
+      if (i == 0) BeginWindow(lane);
+    }
     const std::vector<StreamSocket> streams = TakeStreams(lane);
     for (const StreamSocket& stream : streams) {
       if (!dying) ReadStream(lane, stream);
@@ -221,6 +228,7 @@ class World {
   const std::vector<std::vector<Sent>>& sent() const { return sent_; }
   shm::Books Books() const { return shm::ReadBooks(*check_, 0); }
   const shm::ProducerPage& Producer() const { return *check_->Get<shm::ProducerPage>(RegionKind::kProducer, 0); }
+  const shm::ReportPage& ReportPage() const { return *check_->Get<shm::ReportPage>(RegionKind::kReport, 0); }
   const shm::ReceiveSlots& Slots() const { return *check_->Get<shm::ReceiveSlots>(RegionKind::kReceive, 0); }
   std::span<const shm::Connection> Connections() const {
     if (!HasStreams()) return {};
@@ -307,9 +315,23 @@ class World {
     }
   }
 
+  // The next window of the discard report.
+  void BeginWindow(IntakeLane& lane) {
+    const uint64_t number = ReportPage().number;
+    shared_->rejected_at.at(number + 1) = Books().Rejected();
+    const int64_t begin_ns = ReportPage().windows[number % shm::kReportWindows].begin_ns;
+    lane.RollReport(begin_ns + kReportIntervalMs * 1'000'000);
+  }
+
+  static Config MakeConfig() {
+    Config config = ParseConfigText("[kafka]\nbrokers = 127.0.0.1:9092\n", "sweep").Take();
+    config.report_interval_ms = kReportIntervalMs;
+    return config;
+  }
+
   void TakeSnapshot() {
     std::vector<RegionKind> kinds = {RegionKind::kIntakeBooks, RegionKind::kReceive, RegionKind::kProducer,
-                                     RegionKind::kRing, RegionKind::kWorkerPage};
+                                     RegionKind::kRing, RegionKind::kWorkerPage, RegionKind::kReport};
     if (HasStreams()) kinds.push_back(RegionKind::kConnections);
     for (const RegionKind kind : kinds) {
       const ByteSpan bytes = intake_->Bytes(kind, 0);
@@ -350,7 +372,7 @@ class World {
   }
 
   const Scenario& scenario_;
-  Config config_ = ParseConfigText("[kafka]\nbrokers = 127.0.0.1:9092\n", "sweep").Take();
+  Config config_ = MakeConfig();
   std::string folder_;
   FileDescriptor segment_fd_;
   FileDescriptor doorbell_{::eventfd(0, EFD_NONBLOCK)};

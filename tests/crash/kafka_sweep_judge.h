@@ -8,6 +8,7 @@
 #include <string>
 
 #include "shm/check_buffer.h"
+#include "shm/report_writer.h"
 #include "shm/soundness.h"
 #include "tests/crash/kafka_sweep_world.h"
 
@@ -23,6 +24,7 @@ class Judge {
   std::string InspectAfterDeath() {
     std::string problem = CheckBooks(nullptr);
     if (problem.empty()) problem = CheckOffsets();
+    if (problem.empty()) problem = JudgeReport();
     return problem.empty() ? shm::CheckSound(world_.check(), 0).message() : problem;
   }
 
@@ -31,6 +33,7 @@ class Judge {
     std::string problem = JudgeLogs();
     if (problem.empty()) problem = JudgeFates();
     if (problem.empty()) problem = JudgeBooks();
+    if (problem.empty()) problem = JudgeReport();
     return problem;
   }
 
@@ -147,6 +150,32 @@ class Judge {
     }
     if (unplanned != missing_) return "books: discarded";
     if (check.books.PossibleDuplicates() < doubled_) return "books: possible duplicates";
+    return "";
+  }
+
+  // No window begins with more than the next one, or than the books; timestamps are some that were sent.
+  std::string JudgeReport() const {
+    const shm::WorkerReport report = shm::ReadReport(world_.check(), shm::Role::kKafka, 0);
+    const auto* const books = world_.check().Get<shm::KafkaTopicRow>(RegionKind::kKafkaBooks, 0);
+    const shm::CounterRows now = shm::KafkaCounters(
+        books, world_.check().Get<shm::IntakeBooks>(RegionKind::kIntakeBooks, 0), kSweepTopics);
+    for (uint32_t row = 0; row < kSweepTopics; ++row) {
+      shm::ReportCounters end;
+      std::memcpy(end.data(), now.first + row * now.stride, sizeof(end));
+      for (const shm::WindowView& window : report) {
+        const shm::ReportCounters& base = window.base.at(row);
+        for (size_t i = 0; i < end.size(); ++i) {
+          if (base[i] > end[i]) return "report: a window that counted less than nothing";
+        }
+        end = base;
+      }
+    }
+    for (const shm::WindowView& window : report) {
+      for (const shm::ReportSpan& span : window.spans) {
+        const bool was_sent = span.first_ms > script_.timestamp_ms - kSentAges && span.last_ms <= script_.timestamp_ms;
+        if (!was_sent || span.first_ms > span.last_ms) return "report: a timestamp that nobody sent";
+      }
+    }
     return "";
   }
 

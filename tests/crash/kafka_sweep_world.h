@@ -21,6 +21,7 @@
 #include "common/crash_point.h"
 #include "kafka_worker/kafka_worker.h"
 #include "shm/books.h"
+#include "shm/report.h"
 #include "shm/ring_writer.h"
 #include "shm/segment.h"
 #include "shm/store.h"
@@ -34,6 +35,7 @@ using crash::Die;
 using shm::RegionKind;
 
 inline constexpr uint32_t kSweepSlotSize = 2048;
+inline constexpr int64_t kSentAges = 5;  // milliseconds: how many timestamps there are
 inline constexpr uint32_t kReserveBlocks = 66;  // of a Drain with such slots
 inline constexpr size_t kResetBytes = 32 * 1024;  // of a region: more of it is not used
 
@@ -197,15 +199,17 @@ class World : public crash::Machine {
 
   std::span<std::byte> WritableBytes(RegionKind kind) {
     const bool of_intake = kind == RegionKind::kIntakeBooks || kind == RegionKind::kProducer || kind == RegionKind::kRing;
-    const std::span<std::byte> bytes = (of_intake ? intake_ : kafka_)->WritableBytes(kind, 0);
-    const bool is_whole = kind == RegionKind::kRing || kind == RegionKind::kBatches;
+    const uint32_t index = kind == RegionKind::kReport ? shm::WorkerIndex(shm::Role::kKafka, 0) : 0;
+    const std::span<std::byte> bytes = (of_intake ? intake_ : kafka_)->WritableBytes(kind, index);
+    const bool is_whole = kind == RegionKind::kRing || kind == RegionKind::kBatches || kind == RegionKind::kReport;
     return is_whole ? bytes : bytes.first(std::min(bytes.size(), kResetBytes));
   }
 
   void TakeSnapshot() {
     for (const RegionKind kind : {RegionKind::kIntakeBooks, RegionKind::kProducer, RegionKind::kRing,
                                   RegionKind::kConsumer, RegionKind::kKafkaBooks, RegionKind::kProducerIds,
-                                  RegionKind::kPartitions, RegionKind::kBatches, RegionKind::kChains}) {
+                                  RegionKind::kPartitions, RegionKind::kBatches, RegionKind::kChains,
+                                  RegionKind::kReport}) {
       const std::span<std::byte> bytes = WritableBytes(kind);
       snapshot_[kind].assign(bytes.begin(), bytes.end());
     }
@@ -247,7 +251,7 @@ class World : public crash::Machine {
     message.header.partition_key = script.key;
     message.header.key_size = shm::kNullSize;
     message.header.value_size = static_cast<int32_t>(value.size());
-    message.header.timestamp_ms = scenario_.timestamp_ms - static_cast<int64_t>(shared_->appended % 5);
+    message.header.timestamp_ms = scenario_.timestamp_ms - static_cast<int64_t>(shared_->appended) % kSentAges;
     message.value = AsBytes(value);
     writer_->Rewind();
     if (!writer_->Fits(message.RecordSize(), 0)) return false;

@@ -1,5 +1,6 @@
 """dory-status: its pages, bad clients, its deaths, and an address that is taken."""
 
+import base64
 import http.client
 import json
 import os
@@ -21,6 +22,7 @@ TYPES = {
     "/page.css": "text/css; charset=utf-8", "/page.js": "text/javascript; charset=utf-8"}
 HEAD = (r"pid: %d\nversion: \S+\nsince: \d+ \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}\n"
         r"now: \d+ \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}\n")
+DAY = "[discard_report]\ninterval = 24h\n"  # no window begins meanwhile
 
 
 class HttpCase(DaemonCase):
@@ -89,7 +91,7 @@ class Pages(HttpCase):
         self.assertEqual(self.get("/healthz?verbose=1")[2], "ok\n")
 
     def test_the_figures_are_those_of_the_status(self):
-        dory = self.start_with_http()
+        dory = self.start_with_http(more=DAY)
         self.send(20)
         self.wait_delivered()
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
@@ -124,12 +126,31 @@ class Pages(HttpCase):
         self.assertIn("\n    malformed msg count: 1\n", text)
         report = self.get_json("/discards/json")["unfinished_report"]
         self.assertEqual((report["malformed_msg_count"], report["bad_topic_msg_count"]), (1, 1))
+        self.assertEqual(base64.b64decode(report["recent_malformed"][0]), b"this is no message")
+        self.assertEqual(report["recent_bad_topic"], ["no<b>such</b>"])
         info = self.get_json("/server_info/json")
         self.assertEqual(sorted(info), ["now", "pid", "since", "version"])
         self.assertEqual(info["pid"], dory.pid)
 
+    def test_the_report_has_windows_that_outlive_workers(self):
+        self.start_with_http(more="[discard_report]\ninterval = 5s\n")
+        report = lambda: self.get_json("/discards/json")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+            client.connect(self.input)
+            client.send(b"this is no message")
+        first = wait_for("the prefix", lambda: next(
+            (window for window in report().values()
+             if isinstance(window, dict) and window["recent_malformed"]), None))
+        self.assertEqual(first["malformed_msg_count"], 1)
+        os.kill(self.worker("intake-0")["pid"], signal.SIGKILL)
+        finished = wait_for("the end of the window", lambda: next(
+            (window for name, window in report().items()
+             if name == "finished_report" and window["id"] == first["id"]), None))
+        self.assertEqual(finished, first)
+        self.assertEqual(report()["unfinished_report"]["malformed_msg_count"], 0)
+
     def test_what_a_topics_rate_rejects_is_reported(self):
-        self.start_with_http(more="[topic:slow]\nrate_limit = 2/24h\n")
+        self.start_with_http(more=DAY + "[topic:slow]\nrate_limit = 2/24h\n")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
             client.connect(self.input)
             for topic in ("slow", "free") * 5:

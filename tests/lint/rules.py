@@ -24,7 +24,7 @@ MAY_INCLUDE = {
 }
 # Of shm the supervisor sees what holds no message.
 SUPERVISOR_SEES = {"superblock", "slots", "worker_slots", "counters", "segment", "layout", "books",
-                   "breadcrumb", "soundness", "store"}
+                   "breadcrumb", "soundness", "store", "report"}
 
 # Each third-party header is named in one place.
 NAMED_IN = {

@@ -40,6 +40,8 @@ TEST(ConfigChangeTest, TopicsAreComparedByTheirEffectiveOptions) {
 
 TEST(ConfigChangeTest, InputsComeAndGoWithARestart) {
   EXPECT_EQ(Describe("[input:a]\npath = /a\n", "[input:a]\npath = /b\n"), (Lines{"[input:a] path: /a -> /b (restart)"}));
+  EXPECT_EQ(Describe("[input:a]\nallow = a\n", "[input:a]\ndeny = b\n"),
+            (Lines{"[input:a] allow: a -> empty", "[input:a] deny: empty -> b"}));
   EXPECT_EQ(Describe("[input:a]\npath = /a\n", "[input:b]\npath = /b\n"),
             (Lines{"[input:a]: /a -> none (restart)", "[input:b]: none -> /b (restart)"}));
 }

@@ -78,6 +78,12 @@ TEST(ConfigTest, OnlyBrokersAreRequired) {
   EXPECT_EQ(config.log_to, "stderr");
   EXPECT_EQ(config.log_level, LogLevel::kInfo);
   EXPECT_EQ(config.http_listen, (HostPort{"127.0.0.1", 9090}));
+  EXPECT_EQ(config.report_interval_ms, 600'000);
+  EXPECT_EQ(config.payload_prefix, 256);
+  EXPECT_EQ(config.discard_log_path, "");
+  EXPECT_EQ(config.discard_log_max_file_size, 16 << 20);
+  EXPECT_EQ(config.discard_log_max_archive_size, 128 << 20);
+  EXPECT_EQ(config.discard_log_max_prefix, 256);
   EXPECT_EQ(config.kafka.brokers, (std::vector<HostPort>{{"127.0.0.1", 9092}}));
   EXPECT_EQ(config.kafka.request_timeout_ms, 5'000);
   EXPECT_EQ(config.kafka.metadata_refresh_ms, 300'000);
@@ -93,7 +99,7 @@ TEST(ConfigTest, OnlyBrokersAreRequired) {
                          0, 600'000, OnAmbiguous::kAtLeastOnce}));
   EXPECT_EQ(config.inputs, (std::vector<InputConfig>{
                                {"datagram", InputType::kUnixDatagram,
-                                "/run/dory/input_datagram_sock", 0222, "", "", 64 << 10, 0, 0, {}, 0}}));
+                                "/run/dory/input_datagram_sock", 0222, "", "", 64 << 10, 0, 0, {}, 0, "", ""}}));
 }
 
 TEST(ConfigTest, EveryOptionIsRead) {
@@ -103,6 +109,8 @@ TEST(ConfigTest, EveryOptionIsRead) {
       "max_topics=7\nstream_connections=8\nstream_areas=9\nlarge_areas=10\n"
       "[log]\nto=/var/log/dory.log\nlevel=error\n"
       "[http]\nlisten=[::1]:80\n"
+      "[discard_report]\ninterval=7s\npayload_prefix=0\n"
+      "[discard_log]\npath=/var/log/discards\nmax_file_size=1M\nmax_archive_size=0\nmax_prefix=7\n"
       "[kafka]\nbrokers=a:1,b:2\nclient_id=c\nrequest_timeout=1s\nmetadata_refresh=1h\n"
       "topic_autocreate=yes\ntopic_autocreate_allow=t*\ntopic_autocreate_rate=5/1s\nidempotence=required\nproducer_id_expiration=10s\n"
       "max_request_bytes=1M\nin_flight_bytes=2M\n"
@@ -115,7 +123,7 @@ TEST(ConfigTest, EveryOptionIsRead) {
       "timestamp=receive\nempty_value=empty\nrate_limit=7/3s\nunknown_topic_deadline=off\n"
       "authorization_deadline=5s\nserver_error_deadline=off\non_ambiguous=at_most_once\n"
       "[input:x]\ntype=unix_datagram\npath=/r/x\nmode=0660\nowner=o\ngroup=p\n"
-      "max_message_size=1M\nlane=0\nport=none\nbind=127.0.0.1, ::1\npartial_timeout=30s\n"
+      "max_message_size=1M\nlane=0\nport=none\nbind=127.0.0.1, ::1\npartial_timeout=30s\nallow=a, b*\ndeny=bc\n"
       "[input:y]\ntype=tcp\nport=65535\nbind=::, 127.0.0.2\nmax_message_size=1025K\npartial_timeout=1h\n"
       "[input:z]\ntype=unix_stream\npath=/r/z\n");
   EXPECT_EQ(config.instance + config.run_dir + config.user + config.group, "b/rug");
@@ -128,6 +136,12 @@ TEST(ConfigTest, EveryOptionIsRead) {
   EXPECT_EQ(config.log_to, "/var/log/dory.log");
   EXPECT_EQ(config.log_level, LogLevel::kError);
   EXPECT_EQ(config.http_listen, (HostPort{"::1", 80}));
+  EXPECT_EQ(config.report_interval_ms, 7'000);
+  EXPECT_EQ(config.payload_prefix, 0);
+  EXPECT_EQ(config.discard_log_path, "/var/log/discards");
+  EXPECT_EQ(config.discard_log_max_file_size, 1 << 20);
+  EXPECT_EQ(config.discard_log_max_archive_size, 0);
+  EXPECT_EQ(config.discard_log_max_prefix, 7);
   EXPECT_EQ(config.kafka, (KafkaConfig{{{"a", 1}, {"b", 2}}, "c", 1000, 3'600'000, true, "t*", {5, 1000}, Idempotence::kRequired,
                                        10'000, 1 << 20, 2 << 20,
                                        SecurityProtocol::kSaslSsl,
@@ -138,11 +152,11 @@ TEST(ConfigTest, EveryOptionIsRead) {
                                                 TimestampSource::kReceive, EmptyValue::kEmpty, Rate{7, 3000}, 0,
                          5000, 0, OnAmbiguous::kAtMostOnce}));
   EXPECT_EQ(config.inputs, (std::vector<InputConfig>{{"x", InputType::kUnixDatagram, "/r/x", 0660,
-                                                      "o", "p", 1 << 20, 0, 0, {}, 0},
+                                                      "o", "p", 1 << 20, 0, 0, {}, 0, "a, b*", "bc"},
                                                      {"y", InputType::kTcp, "", 0, "", "", 1025 << 10, 0, 65535,
-                                                      {"::", "127.0.0.2"}, 3'600'000},
+                                                      {"::", "127.0.0.2"}, 3'600'000, "", ""},
                                                      {"z", InputType::kUnixStream, "/r/z", 0222, "", "",
-                                                      (2 << 20) - 64, 0, 0, {}, 30'000}}));
+                                                      (2 << 20) - 64, 0, 0, {}, 30'000, "", ""}}));
   EXPECT_EQ(config.stream_connections * 10000 + config.stream_areas * 100 + config.large_areas, 80910);
   for (const OptionRow& row : ListOptions()) {
     std::string section(GetSection(row.section).prefix);
@@ -190,8 +204,8 @@ TEST(ConfigTest, TheDefaultsOfStreams) {
   Config config = Parse(kLeast + "[input:s]\ntype = unix_stream\n[input:t]\ntype = tcp\nport = 9100\n");
   EXPECT_EQ(config.inputs, (std::vector<InputConfig>{
                                {"s", InputType::kUnixStream, "/run/dory/input_s_sock", 0222, "", "", 16 << 20, 0, 0,
-                                {}, 30'000},
-                               {"t", InputType::kTcp, "", 0, "", "", 16 << 20, 0, 9100, {"127.0.0.1", "::1"}, 30'000}}));
+                                {}, 30'000, "", ""},
+                               {"t", InputType::kTcp, "", 0, "", "", 16 << 20, 0, 9100, {"127.0.0.1", "::1"}, 30'000, "", ""}}));
   EXPECT_TRUE(config.HasStreams());
   EXPECT_FALSE(Parse(kLeast).HasStreams());
   EXPECT_EQ(Parse(DumpConfig(config)).inputs, config.inputs);

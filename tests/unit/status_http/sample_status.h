@@ -41,12 +41,31 @@ inline Json SampleStatus() {
     "unsupported_versions": [{"api_key": 256, "version": 7, "count": 3},
                              {"api_key": 257, "version": -1, "count": 1}],
     "no_topic": {"rejected": 10, "discarded": 0},
+    "discard_report": {
+      "interval_s": 600,
+      "unfinished": {
+        "id": 60, "start_time": 1795356600,
+        "rejected_by": {"malformed": 1, "unsupported_key": 2, "unsupported_version": 4, "bad_topic": 3,
+                        "too_long": 1, "rate_limit": 2},
+        "discarded_by": {"too_large": 5},
+        "topics": [
+          {"topic": "web.log", "reason": "rate_limit", "count": 2, "first_timestamp": 5, "last_timestamp": 6},
+          {"topic": "web.log", "reason": "too_large", "count": 5, "first_timestamp": -7,
+           "last_timestamp": 1795356700123}],
+        "possible_duplicates": [{"topic": "web.log", "count": 3, "first_timestamp": 1, "last_timestamp": 2}],
+        "unsupported_versions": [{"api_key": 256, "version": 7, "count": 3},
+                                 {"api_key": 257, "version": -1, "count": 1}],
+        "prefixes": {"malformed": ["AAAAIGdhcmJhZ2U="], "too_long": ["/w=="], "bad_topic": ["bm8gdG9waWM=", "/wo="],
+                     "unclean_disconnect_unix": [], "unclean_disconnect_tcp": []}},
+      "finished": {"id": 59, "start_time": 1795356000, "rejected_by": {"malformed": 9}, "discarded_by": {},
+                   "topics": [], "possible_duplicates": [], "unsupported_versions": [], "prefixes": {}}},
     "warnings": []})");
 }
 
 inline Json HostileStatus() {
   Json status = SampleStatus();
   status["topics"][1]["name"] = kHostileName;
+  status["discard_report"]["unfinished"]["topics"][1]["topic"] = kHostileName;
   status["topics"][1]["discarded_by"]["refused"] = 1;
   status["instance"] = kHostileName;
   status["brokers"][0]["address"] = kHostileName;
