@@ -90,10 +90,12 @@ def is_alive(pid):
 
 
 def read_file(path):
-    if not os.path.exists(path):
+    """Its text; of one that is not there, or a process that has just ended, nothing."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
         return ""
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read()
 
 
 class StandIn:
@@ -172,7 +174,7 @@ class DaemonCase(unittest.TestCase):
             ours.add(self.stand_in.process.pid)
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
-            stat = read_file("/proc/%s/stat" % pid) if os.path.exists("/proc/" + pid) else ""
+            stat = read_file("/proc/%s/stat" % pid)
             parent = int(stat.rsplit(")", 1)[1].split()[1]) if stat else 0
             if parent == os.getpid() and int(pid) not in ours:
                 found.append(int(pid))

@@ -138,6 +138,7 @@ class Pages(HttpCase):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
             client.connect(self.input)
             client.send(b"this is no message")
+        self.sent += 1
         first = wait_for("the prefix", lambda: next(
             (window for window in report().values()
              if isinstance(window, dict) and window["recent_malformed"]), None))

@@ -12,12 +12,12 @@
 namespace dory::kafka {
 namespace {
 
-class DiscardReportTest : public WorkerFixture {
+class DiscardWindowTest : public WorkerFixture {
  protected:
   shm::WorkerReport Report() const { return shm::ReadReport(segment_.check(), shm::Role::kKafka, 0); }
 };
 
-TEST_F(DiscardReportTest, DiscardsHaveTimestampsAndAreInTheRunningWindow) {
+TEST_F(DiscardWindowTest, DiscardsHaveTimestampsAndAreInTheRunningWindow) {
   AppendMany(4);
   broker_.script[0] = {{.code = 10}, {.code = 10}, {.code = 10}};
   Deliver();
@@ -31,7 +31,7 @@ TEST_F(DiscardReportTest, DiscardsHaveTimestampsAndAreInTheRunningWindow) {
   EXPECT_EQ(report[0].spans[0].first_ms, report[0].spans[0].last_ms);
 }
 
-TEST_F(DiscardReportTest, TheDiscardLogHasALineForEach) {
+TEST_F(DiscardWindowTest, TheDiscardLogHasALineForEach) {
   const std::string path = std::filesystem::temp_directory_path() / ("dory-unit.discards." + std::to_string(::getpid()));
   context_.config.discard_log_path = path;
   AppendMany(4);

@@ -204,7 +204,8 @@ TEST(GoldenResponsesTest, SaslAuthenticate) {
 
 TEST(GoldenResponsesTest, ListOffsets) {
   ForEachVersion(Api::kListOffsets, [](int16_t version) {
-    const auto response = DecodeListOffsetsResponse(version, ReadGoldenBody(Api::kListOffsets, version));
+    const Bytes body = ReadGoldenBody(Api::kListOffsets, version);
+    const auto response = DecodeListOffsetsResponse(version, body);
     ASSERT_TRUE(response.ok()) << response.status().message();
     EXPECT_EQ(response.value().throttle_time_ms, version >= 2 ? kThrottleMs : 0);
     ASSERT_EQ(response.value().partitions.size(), 3u);
@@ -239,7 +240,8 @@ TEST(GoldenResponsesTest, Fetch) {
 }
 
 TEST(GoldenResponsesTest, DescribeProducers) {
-  const auto response = DecodeDescribeProducersResponse(0, ReadGoldenBody(Api::kDescribeProducers, 0));
+  const Bytes body = ReadGoldenBody(Api::kDescribeProducers, 0);
+  const auto response = DecodeDescribeProducersResponse(0, body);
   ASSERT_TRUE(response.ok()) << response.status().message();
   EXPECT_EQ(response.value().throttle_time_ms, kThrottleMs);
   const PartitionProducers* found = FindPartition(response.value().partitions, kFirstTopic, 7);
