@@ -54,7 +54,8 @@ class IntakeSteps final : public World {
 
  private:
   static constexpr RegionKind kRegions[] = {RegionKind::kIntakeBooks, RegionKind::kReceive,    RegionKind::kProducer,
-                                            RegionKind::kRing,        RegionKind::kWorkerPage, RegionKind::kConsumer};
+                                            RegionKind::kRing,        RegionKind::kWorkerPage, RegionKind::kReport,
+                                            RegionKind::kConsumer};
 
   // P1 is where the loop begins anew.
   void OnPassage(const CrashPoint& point) {

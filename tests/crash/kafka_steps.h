@@ -92,10 +92,11 @@ class KafkaSteps final : public World {
   static constexpr RegionKind kRegions[] = {
       RegionKind::kConsumer, RegionKind::kKafkaBooks, RegionKind::kProducerIds, RegionKind::kPartitions,
       RegionKind::kBatches,  RegionKind::kChains,     RegionKind::kPool,        RegionKind::kWorkerPage,
-      RegionKind::kIntakeBooks, RegionKind::kProducer, RegionKind::kRing};
+      RegionKind::kReport,   RegionKind::kIntakeBooks, RegionKind::kProducer,  RegionKind::kRing};
 
   static uint32_t PageOf(RegionKind region) {
-    return region == RegionKind::kWorkerPage ? shm::WorkerIndex(shm::Role::kKafka, 0) : 0;
+    const bool of_worker = region == RegionKind::kWorkerPage || region == RegionKind::kReport;
+    return of_worker ? shm::WorkerIndex(shm::Role::kKafka, 0) : 0;
   }
 
   crash::SteppedLife stepped_;
