@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "shm/layout.h"
+#include "shm/stream_area.h"
 
 namespace dory::intake {
 
@@ -17,12 +17,12 @@ class FreeAreas {
  public:
   // All are free.
   explicit FreeAreas(const shm::Geometry& geometry)
-      : small_count_(geometry.areas), holders_(geometry.areas + geometry.large_areas, shm::kNoIndex) {
+      : geometry_(geometry), holders_(shm::AreaCount(geometry), shm::kNoIndex) {
     // The lowest are taken first: what was used last is in the caches.
     for (uint32_t area = static_cast<uint32_t>(holders_.size()); area-- > 0;) ListOf(area).push_back(area);
   }
 
-  AreaKind KindOf(uint64_t area) const { return area < small_count_ ? AreaKind::kSmall : AreaKind::kLarge; }
+  AreaKind KindOf(uint64_t area) const { return shm::IsSmallArea(geometry_, area) ? AreaKind::kSmall : AreaKind::kLarge; }
   bool HasFree(AreaKind kind) const { return !lists_[static_cast<size_t>(kind)].empty(); }
 
   std::optional<uint32_t> Take(AreaKind kind, uint32_t connection) {
@@ -50,7 +50,7 @@ class FreeAreas {
  private:
   std::vector<uint32_t>& ListOf(uint32_t area) { return lists_[static_cast<size_t>(KindOf(area))]; }
 
-  uint32_t small_count_;
+  shm::Geometry geometry_;
   std::vector<uint32_t> holders_;  // by area: the connection's slot; kNoIndex: none
   std::vector<uint32_t> lists_[2];
 };

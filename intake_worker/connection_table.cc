@@ -9,6 +9,7 @@
 
 #include "common/crash_point.h"
 #include "common/log.h"
+#include "intake_worker/receive.h"
 #include "shm/store.h"
 
 namespace dory::intake {
@@ -25,14 +26,8 @@ constexpr uint64_t kSizeOfSize = sizeof(int32_t);
 ConnectionTable::ConnectionTable(const LaneMemory& memory)
     : connections_(memory.connections),
       areas_(memory.areas.data()),
-      small_count_(memory.geometry.areas),
-      large_size_(memory.geometry.large_area_size),
+      geometry_(memory.geometry),
       free_(memory.geometry) {}
-
-std::byte* ConnectionTable::AddressOf(uint64_t area) const {
-  if (area < small_count_) return areas_ + area * shm::kAreaSize;
-  return areas_ + small_count_ * shm::kAreaSize + (area - small_count_) * large_size_;
-}
 
 void ConnectionTable::Recover() {
   for (uint32_t slot = 0; slot < size(); ++slot) {
@@ -45,13 +40,7 @@ void ConnectionTable::Recover() {
 }
 
 void ConnectionTable::RewritePointers(Connection& connection) {
-  msghdr& header = connection.message.msg_hdr;
-  Store(header.msg_name, nullptr);
-  Store(header.msg_namelen, 0);
-  Store(header.msg_iov, &connection.buffer);
-  Store(header.msg_iovlen, 1);
-  Store(header.msg_control, nullptr);
-  Store(header.msg_controllen, 0);
+  PointTo(&connection.buffer, &connection.message.msg_hdr);
   DORY_CRASH_POINT("S.pointers");
 }
 
@@ -103,7 +92,7 @@ bool ConnectionTable::BindArea(uint32_t slot, uint64_t next_size, AreaKind* kind
     return area.has_value();
   }
   const AreaBinding& binding = BindingOf(connection);
-  if (connection.out - binding.base + needed <= SizeOf(binding.area)) return true;
+  if (connection.out - binding.base + needed <= shm::AreaSize(geometry_, binding.area)) return true;
   return MoveTo(slot, *kind);
 }
 
@@ -123,11 +112,11 @@ bool ConnectionTable::MoveTo(uint32_t slot, AreaKind kind) {
   return true;
 }
 
-ConnectionTable::Received ConnectionTable::Receive(uint32_t slot, int fd) {
+Outcome ConnectionTable::Receive(uint32_t slot, int fd) {
   Connection& connection = connections_[slot];
   const AreaBinding& binding = BindingOf(connection);
   const uint64_t used = connection.in - binding.base;
-  const uint64_t room = SizeOf(binding.area) - used;
+  const uint64_t room = shm::AreaSize(geometry_, binding.area) - used;
   assert(room > 0);
   Store(connection.buffer.iov_base, AddressOf(binding.area) + used);
   Store(connection.buffer.iov_len, room);
@@ -135,17 +124,17 @@ ConnectionTable::Received ConnectionTable::Receive(uint32_t slot, int fd) {
   const int received = ::recvmmsg(fd, &connection.message, 1, MSG_DONTWAIT, nullptr);
   DORY_CRASH_POINT("S2.received");
   if (received < 0) {
-    if (errno == EAGAIN || errno == EINTR) return Received::kEmpty;
-    if (errno == EBADF || errno == ENOTSOCK || errno == EFAULT || errno == EINVAL) {
+    if (errno == EAGAIN || errno == EINTR) return Outcome::kEmpty;
+    if (IsOurFault(errno)) {
       LogError("recvmmsg of connection {}: {}", slot, std::strerror(errno));
       std::abort();
     }
-    return Received::kEnd;  // ECONNRESET and its like
+    return Outcome::kEnd;  // ECONNRESET and its like
   }
   const uint64_t bytes = Load(connection.message.msg_len);
   NoteReceived(connection);
-  if (bytes == 0) return Received::kEnd;
-  return bytes < room ? Received::kEmpty : Received::kMore;
+  if (bytes == 0) return Outcome::kEnd;
+  return bytes < room ? Outcome::kEmpty : Outcome::kMore;
 }
 
 // S3: sets, so that they may be done again.

@@ -19,6 +19,7 @@
 #include "common/bytes.h"
 #include "intake_worker/areas.h"
 #include "intake_worker/lane_memory.h"
+#include "intake_worker/outcome.h"
 
 namespace dory::intake {
 
@@ -51,9 +52,8 @@ class ConnectionTable {
   // it takes, *kind, is free. REQUIRES: no whole message is there.
   bool BindArea(uint32_t slot, uint64_t next_size, AreaKind* kind);
 
-  enum class Received { kMore, kEmpty, kEnd };  // the socket has more, perhaps; has no more; is at its end
-  // S2 and S3. REQUIRES: BindArea said yes.
-  Received Receive(uint32_t slot, int fd);
+  // S2 and S3: kMore, kEmpty or kEnd. REQUIRES: BindArea said yes.
+  Outcome Receive(uint32_t slot, int fd);
 
   // Gives its area back where no bytes are left in it.
   void GiveBackArea(uint32_t slot);
@@ -67,8 +67,7 @@ class ConnectionTable {
   static const shm::AreaBinding& BindingOf(const shm::Connection& connection) {
     return connection.binding[connection.current & 1];
   }
-  uint64_t SizeOf(uint64_t area) const { return area < small_count_ ? shm::kAreaSize : large_size_; }
-  std::byte* AddressOf(uint64_t area) const;
+  std::byte* AddressOf(uint64_t area) const { return areas_ + shm::AreaOffset(geometry_, area); }
   void Bind(shm::Connection& connection, shm::AreaBinding binding);
   bool MoveTo(uint32_t slot, AreaKind kind);
   static void NoteReceived(shm::Connection& connection);
@@ -76,8 +75,7 @@ class ConnectionTable {
 
   std::span<shm::Connection> connections_;
   std::byte* areas_;
-  uint64_t small_count_;
-  uint64_t large_size_;
+  shm::Geometry geometry_;
   FreeAreas free_;
 };
 

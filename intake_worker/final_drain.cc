@@ -28,13 +28,8 @@ class FinalDrain {
 
   // Empties the slots, one way or another.
   void KeepSlots() {
-    if (!IsBehindFile() && lane_.PublishSlots(WhenNoRoom::kCut, 0)) return;
-    if (lane_.OverflowIsPossible()) {
-      const Status status = lane_.MoveSlotsToOverflow();
-      if (status.ok()) return;
-      LogError("overflow file: {}", status.message());
-    }
-    if (!WaitForRoom([this] { return lane_.PublishSlots(WhenNoRoom::kCut, 0); })) RejectSlots();
+    Keep([this](WhenNoRoom when, uint64_t held_back) { return lane_.PublishSlots(when, held_back); },
+         [this] { return lane_.MoveSlotsToOverflow(); });
   }
 
   // Those that hold areas first: others may have to wait for one.
@@ -92,17 +87,24 @@ class FinalDrain {
       lane_.PublishBurst(burst, WhenNoRoom::kReject, 0);
       return;
     }
-    while (burst.messages.back().fault) burst.messages = burst.messages.first(burst.messages.size() - 1);
-    if (!IsBehindFile() && lane_.PublishBurst(burst, WhenNoRoom::kCut, 0) > 0) return;
+    if (burst.messages.back().fault) burst.messages = burst.messages.first(burst.messages.size() - 1);
     burst.messages = burst.messages.first(std::min<size_t>(burst.messages.size(), shm::kSlotCount));
+    Keep([&](WhenNoRoom when, uint64_t held_back) { return lane_.PublishBurst(burst, when, held_back) > 0; },
+         [&] { return lane_.MoveToOverflow(burst); });
+  }
+
+  // Into the ring; else into the file; else, where there is none, room is waited for; else they are rejected.
+  template <typename Publish, typename MoveToFile>
+  void Keep(Publish publish, MoveToFile move_to_file) {
+    if (!IsBehindFile() && publish(WhenNoRoom::kCut, 0)) return;
     if (lane_.OverflowIsPossible()) {
-      const Status status = lane_.MoveToOverflow(burst);
+      const Status status = move_to_file();
       if (status.ok()) return;
       LogError("overflow file: {}", status.message());
     }
-    if (WaitForRoom([&] { return lane_.PublishBurst(burst, WhenNoRoom::kCut, 0) > 0; })) return;
-    SayRejected();
-    lane_.PublishBurst(burst, WhenNoRoom::kReject, HeldBackOfRejected());
+    if (WaitForRoom([&] { return publish(WhenNoRoom::kCut, 0); })) return;
+    LogError("no room is left for messages that clients have sent: they are rejected, and counted");
+    publish(WhenNoRoom::kReject, lane_.OverflowHasMessages() ? lane_.ring_size() : 0);
   }
 
   // What lies in the file is older than these messages: then there is nothing to wait for.
@@ -114,16 +116,6 @@ class FinalDrain {
     }
     return false;
   }
-
-  void RejectSlots() {
-    SayRejected();
-    lane_.PublishSlots(WhenNoRoom::kReject, HeldBackOfRejected());
-  }
-
-  static void SayRejected() {
-    LogError("no room is left for messages that clients have sent: they are rejected, and counted");
-  }
-  uint64_t HeldBackOfRejected() const { return lane_.OverflowHasMessages() ? lane_.ring_size() : 0; }
 
   IntakeLane& lane_;
   DrainLimits limits_;

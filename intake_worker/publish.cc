@@ -7,16 +7,13 @@
 #include "common/log.h"
 #include "intake_worker/parse.h"
 #include "shm/store.h"
+#include "shm/stream_area.h"
 
 namespace dory::intake {
 
 using shm::Load;
 using shm::Source;
 using shm::Store;
-
-static bool IsOfConnection(Source source) {
-  return source == Source::kConnection || source == Source::kConnectionEnd;
-}
 
 uint64_t LargestRecord(uint64_t message_size) {
   constexpr uint64_t kSmallestTopic = 1;
@@ -186,7 +183,7 @@ void Publisher::CheckStage() const {
   bool sound = stage.journal_count <= shm::kJournalSize && stage.first <= stage.end &&
                stage.end <= shm::kSlotCount && stage.decided <= shm::kWrittenToOverflow &&
                stage.source > Source::kNone && stage.source <= Source::kConnectionEnd &&
-               (!IsOfConnection(stage.source) || stage.index < connections_.size());
+               (!shm::IsOfConnection(stage.source) || stage.index < connections_.size());
   for (uint64_t i = 0; sound && i < stage.journal_count; ++i) {
     sound = stage.journal[i].counter < books_.counter_count();
   }

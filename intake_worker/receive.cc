@@ -27,11 +27,20 @@ void TouchPages(std::span<std::byte> bytes) {
   for (size_t at = 0; at < bytes.size(); at += page) Store(bytes[at], Load(bytes[at]));
 }
 
+}  // namespace
+
 bool IsOurFault(int error) {
   return error == EBADF || error == ENOTSOCK || error == EFAULT || error == EINVAL;
 }
 
-}  // namespace
+void PointTo(iovec* buffer, msghdr* header) {
+  Store(header->msg_name, nullptr);
+  Store(header->msg_namelen, 0);
+  Store(header->msg_iov, buffer);
+  Store(header->msg_iovlen, 1);
+  Store(header->msg_control, nullptr);
+  Store(header->msg_controllen, 0);
+}
 
 Receiver::Receiver(const LaneMemory& memory)
     : slots_(memory.slots), slot_bytes_(memory.slot_bytes), slot_size_(memory.slot_size) {}
@@ -40,13 +49,7 @@ void Receiver::RewritePointers() {
   for (uint32_t i = 0; i < kSlotCount; ++i) {
     Store(slots_->buffers[i].iov_base, slot_bytes_.data() + uint64_t{i} * slot_size_);
     Store(slots_->buffers[i].iov_len, slot_size_);
-    msghdr& header = slots_->messages[i].msg_hdr;
-    Store(header.msg_name, nullptr);
-    Store(header.msg_namelen, 0);
-    Store(header.msg_iov, &slots_->buffers[i]);
-    Store(header.msg_iovlen, 1);
-    Store(header.msg_control, nullptr);
-    Store(header.msg_controllen, 0);
+    PointTo(&slots_->buffers[i], &slots_->messages[i].msg_hdr);
   }
   DORY_CRASH_POINT("start.pointers");
 }

@@ -17,6 +17,12 @@
 
 namespace dory::intake {
 
+// Whether this error of recvmmsg says that we have called it wrongly.
+bool IsOurFault(int error);
+
+// Makes recvmmsg write into this one buffer, and nothing else. At a start: addresses are another process's.
+void PointTo(iovec* buffer, msghdr* header);
+
 struct SlotRange {
   uint32_t first = 0;
   uint32_t end = 0;

@@ -68,12 +68,7 @@ StreamLane::Received StreamLane::ReadOnly(uint32_t slot, int fd) {
   AreaKind kind;
   const uint64_t next_size = Assemble(table_.Bytes(slot), table_[slot].limit, whole_).next_size;
   if (!table_.BindArea(slot, next_size, &kind)) return {Outcome::kNoArea, kind};
-  switch (table_.Receive(slot, fd)) {
-    case ConnectionTable::Received::kMore: return {Outcome::kMore};
-    case ConnectionTable::Received::kEmpty: return {Outcome::kEmpty};
-    case ConnectionTable::Received::kEnd: break;
-  }
-  return {Outcome::kEnd};
+  return {table_.Receive(slot, fd)};
 }
 
 StreamLane::Received StreamLane::Receive(uint32_t slot, int fd) {

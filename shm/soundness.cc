@@ -9,6 +9,7 @@
 #include "shm/pool.h"
 #include "shm/record.h"
 #include "shm/store.h"
+#include "shm/stream_area.h"
 
 namespace dory::shm {
 namespace {
@@ -75,9 +76,8 @@ class SoundnessCheck {
     if (base > tail_ || tail_ - base > geometry_.ring_size) return Unsound("stage: base {}, tail {}", base, tail_);
     if (stage.decided > kWrittenToOverflow) return Unsound("stage: decided {}", stage.decided);
     if (base == tail_ && stage.decided == kUndecided) return Status::Ok();
-    const bool of_connection = stage.source == Source::kConnection || stage.source == Source::kConnectionEnd;
     if (stage.source == Source::kNone || stage.source > Source::kConnectionEnd ||
-        (of_connection && stage.index >= geometry_.connections)) {
+        (IsOfConnection(stage.source) && stage.index >= geometry_.connections)) {
       return Unsound("stage: source {}, connection {}", static_cast<uint32_t>(stage.source), stage.index);
     }
     if (stage.first > stage.end || stage.end > kSlotCount) return Unsound("stage: slots [{}, {})", stage.first, stage.end);
@@ -114,9 +114,8 @@ class SoundnessCheck {
       const ReceivedBytes bytes = FindReceived(connection);
       if (bytes.in == bytes.out) continue;
       const AreaBinding& binding = connection.binding[connection.current & 1];
-      const uint64_t size = binding.area < geometry_.areas ? kAreaSize : geometry_.large_area_size;
-      const bool within = binding.area < uint64_t{geometry_.areas} + geometry_.large_areas &&
-                          bytes.in > bytes.out && bytes.out >= binding.base && bytes.in - binding.base <= size;
+      const bool within = binding.area < AreaCount(geometry_) && bytes.in > bytes.out && bytes.out >= binding.base &&
+                          bytes.in - binding.base <= AreaSize(geometry_, binding.area);
       if (!within || !areas.insert(binding.area).second) {
         return Unsound("connection {}: bytes [{}, {}) in area {} from {}", slot, bytes.out, bytes.in, binding.area,
                        binding.base);

@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "intake_worker/assemble.h"
 #include "shm/soundness.h"
+#include "shm/stream_area.h"
 #include "tests/crash/intake_sweep_judge.h"
 #include "tests/crash/intake_sweep_scenarios.h"
 #include "tests/crash/intake_sweep_world.h"
@@ -177,8 +178,7 @@ class Recorder final : public World {
     for (const shm::Connection& connection : connections) {
       if (connection.in == connection.out) continue;
       const shm::AreaBinding& binding = connection.binding[connection.current & 1];
-      const uint64_t offset = binding.area < check().geometry().areas ? binding.area * shm::kAreaSize
-                                                                      : check().geometry().areas * shm::kAreaSize;
+      const uint64_t offset = shm::AreaOffset(check().geometry(), binding.area);
       const ByteSpan bytes = check().Bytes(RegionKind::kAreas, 0).subspan(offset + connection.out - binding.base,
                                                                          connection.in - connection.out);
       std::array<ByteSpan, 64> whole;
