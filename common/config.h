@@ -146,9 +146,10 @@ struct Config {
   WhenFull when_full{};
   int32_t lanes = 0;
   int32_t max_topics = 0;
-  int32_t stream_connections = 0;  // these three a lane
+  int32_t stream_connections = 0;  // these four a lane
   int32_t stream_areas = 0;
   int32_t large_areas = 0;
+  int32_t receipts = 0;
 
   // [log]
   std::string log_to;              // "stderr", "syslog" or an absolute path

@@ -134,6 +134,9 @@ constexpr OptionRow kOptions[] = {
      "only while it sends; others wait where there is none."},
     {kBuffer, "large_areas", kInteger, "4", 1, 1024, "", kSupervisor | kIntake, Bind<&Config::large_areas>(),
      "The same for messages over 64K: each is as large as the largest max_message_size of these inputs."},
+    {kBuffer, "receipts", kInteger, "16384", 64, 1 << 20, "", kSupervisor | kIntake, Bind<&Config::receipts>(),
+     "Receipts that a lane's clients can be waiting for at a time. A connection that asks for one more is not "
+     "read until others have been given; so is one that does not read its own, or has 157 open."},
 
     {kLog, "to", kPath, "stderr", 1, 160, "stderr|syslog", kAll | kDoryStatus | kReload,
      Bind<&Config::log_to>(),

@@ -17,7 +17,7 @@
 namespace dory::shm {
 
 inline constexpr uint64_t kMagic = 0x3179726f44'0a0dULL << 8 | 0x1a;  // zero is never valid
-inline constexpr uint32_t kLayoutNumber = 2;
+inline constexpr uint32_t kLayoutNumber = 3;
 inline constexpr size_t kLine = 128;
 inline constexpr size_t kBlockSize = 16 * 1024;
 inline constexpr size_t kAreaSize = 64 * 1024;
@@ -27,6 +27,7 @@ inline constexpr uint32_t kMaxPartitions = 65536;  // partition rows of a lane
 inline constexpr uint32_t kMaxLanes = 16;
 inline constexpr uint32_t kMaxConnections = 65536;  // of a lane
 inline constexpr uint32_t kNoIndex = UINT32_MAX;  // "no row", "no block"
+inline constexpr uint32_t kMaxTickets = 1u << 20;   // of a lane
 inline constexpr uint64_t kMaxMessageSize = 100ULL << 20;
 
 // ---- superblock: written by the supervisor, at creation only -----------------------------------
@@ -39,9 +40,10 @@ enum class RegionKind : uint16_t {
   kIntakeBooks,  // topic names and intake's counters
   kKafkaBooks,   // the kafka worker's counters
   kReceive,      // mmsghdr array and datagram slots
-  kConnections,  // stream connections            (size 0 where there are no stream inputs, as of the next)
+  kConnections,  // stream connections            (size 0 where there are no stream inputs, and so are kAreas,
+                 // kTickets and kOutcomes)
   kAreas,        // received stream bytes of messages that are not decided
-  kTickets,      // receipts asked for            (size 0 until receipts are given)
+  kTickets,      // receipts asked for, and what is to be sent of them
   kProducer,     // tail and stage
   kRing,         // records
   kConsumer,     // head and discard cell
@@ -50,7 +52,7 @@ enum class RegionKind : uint16_t {
   kBatches,      // batch descriptors
   kChains,       // next[block]
   kPool,         // blocks
-  kOutcomes,     // receipts to give              (size 0 until receipts are given)
+  kOutcomes,     // what became of the messages that they are of
   kCount
 };
 inline constexpr size_t kRegionKinds = static_cast<size_t>(RegionKind::kCount);
@@ -76,11 +78,13 @@ struct Geometry {
   uint32_t areas;        // of kAreaSize, of a lane
   uint32_t large_areas;  // of large_area_size, of a lane
   uint64_t large_area_size;
+  uint32_t tickets = 0;  // of a lane: receipts that are asked for and not written yet
+  uint32_t reserved = 0;
 
   bool operator==(const Geometry&) const = default;
   uint32_t BlockCount() const { return static_cast<uint32_t>(pool_size / kBlockSize); }
 };
-static_assert(sizeof(Geometry) == 48);
+static_assert(sizeof(Geometry) == 56);
 
 struct Superblock {
   uint64_t magic;  // stored last
@@ -98,8 +102,8 @@ struct Superblock {
 static_assert(offsetof(Superblock, layout) == 8 && offsetof(Superblock, uuid) == 16);
 static_assert(offsetof(Superblock, boot_id) == 32 && offsetof(Superblock, file_size) == 72);
 static_assert(offsetof(Superblock, align) == 80 && offsetof(Superblock, geometry) == 88);
-static_assert(offsetof(Superblock, region_count) == 136 && offsetof(Superblock, crc) == 140);
-static_assert(offsetof(Superblock, regions) == 144);
+static_assert(offsetof(Superblock, region_count) == 144 && offsetof(Superblock, crc) == 148);
+static_assert(offsetof(Superblock, regions) == 152);
 
 // ---- worker slots: written by the supervisor ---------------------------------------------------
 
@@ -244,9 +248,19 @@ struct alignas(kLine) Connection {
   uint64_t limit;       // the largest message allowed, bytes
   mmsghdr message;      // msg_len: kEmptySlot, or what recvmmsg has read and `in` may not know yet
   iovec buffer;
+  // Receipts: [sent, put) are to be sent. They lie in the answer area, which means something only while there are
+  // any, or open tickets; else it is free. Position p is at (p - answer_base) mod kAnswerRoom (receipts.h).
+  uint64_t send_base;    // where the bytes of the next sendmmsg begin
+  uint64_t sent;
+  uint64_t put;
+  uint64_t answer_base;
+  uint64_t answer_area;
+  mmsghdr answer;        // msg_len: kEmptySlot, or what sendmmsg has sent and `sent` may not know yet
+  iovec answer_parts[2];
 };
 static_assert(offsetof(Connection, binding) == 48 && offsetof(Connection, input) == 80);
-static_assert(offsetof(Connection, message) == 96 && sizeof(Connection) == 256);
+static_assert(offsetof(Connection, message) == 96 && offsetof(Connection, send_base) == 176);
+static_assert(offsetof(Connection, answer) == 216 && sizeof(Connection) == 384);
 
 // What was received and is not decided, whatever step a kill has left undone; read_base + msg_len goes before `in`.
 struct ReceivedBytes {
@@ -257,6 +271,50 @@ inline ReceivedBytes FindReceived(const Connection& connection) {
   const uint32_t unnoted = connection.generation == 0 ? kEmptySlot : connection.message.msg_len;
   return {connection.out, unnoted == kEmptySlot ? connection.in : connection.read_base + unnoted};
 }
+
+// ---- receipts: written by intake ----------------------------------------------------------------
+
+inline constexpr int16_t kNoCode = -1;  // what became of the message is not known yet
+
+// Ticket n is in tickets[n % Geometry::tickets]. The slot is free where done == number, or where number is larger
+// than `last`: the burst that took it was never decided.
+struct Ticket {
+  uint64_t number;      // 0: there was none
+  int64_t id;           // the client's
+  uint64_t generation;  // of the connection that is to be answered
+  uint32_t connection;
+  int16_t code;         // of a message that was rejected (receipts.h); else kNoCode
+  uint16_t reserved;
+  uint64_t position;    // ring position after its record
+  uint64_t out_end;     // Connection::put once it is answered
+  uint64_t answered;    // == number: its answer lies before out_end
+  uint64_t done;        // == number: it has been answered, or nobody waits for it
+};
+static_assert(offsetof(Ticket, connection) == 24 && offsetof(Ticket, position) == 32 && sizeof(Ticket) == 64);
+
+struct Tickets {
+  alignas(kLine) uint64_t last;  // the largest number that a decided burst took
+  uint64_t reserved[15];
+  // Ticket tickets[Geometry::tickets] follow, then the answer areas (receipts.h)
+};
+static_assert(sizeof(Tickets) == kLine);
+
+// ---- outcomes: written by the kafka worker --------------------------------------------------------
+
+// Of ticket n in outcomes[n % Geometry::tickets]: first where its record is, then what became of it.
+struct Outcome {
+  uint64_t place_number;  // the ticket's, once its record was drained
+  uint64_t order;         // BatchDescriptor::order of its batch; 0: in none
+  uint32_t index;         // in that batch
+  int32_t partition;      // -1: of none
+  int64_t offset;         // -1: not known
+  int16_t code;           // receipts.h
+  uint16_t reserved[3];
+  uint64_t number;        // the ticket's, stored last: what stands before it is said of it
+  uint64_t reserved_words[2];
+};
+static_assert(offsetof(Outcome, index) == 16 && offsetof(Outcome, offset) == 24 && offsetof(Outcome, code) == 32);
+static_assert(offsetof(Outcome, number) == 40 && sizeof(Outcome) == 64);
 
 // ---- producer page: written by intake -----------------------------------------------------------
 
@@ -285,6 +343,7 @@ struct Stage {
   uint64_t journal_count;
   CounterChange journal[kJournalSize];
   uint64_t overflow_in;  // the overflow file's new end, where the burst was written there
+  uint64_t last_ticket;  // Tickets::last once the burst is decided
 };
 static_assert(offsetof(Stage, source) == 8 && offsetof(Stage, first) == 16);
 static_assert(offsetof(Stage, out) == 24 && offsetof(Stage, decided) == 32);
@@ -297,6 +356,7 @@ struct ProducerPage {
   // What the final drain could not append lies in the file overflow.<lane>, bytes [out, in).
   alignas(kLine) uint64_t overflow_in;
   uint64_t overflow_out;
+  alignas(kLine) uint64_t receipt_sleep;  // odd: intake waits for outcomes
 };
 static_assert(offsetof(ProducerPage, room_sleep) == kLine && offsetof(ProducerPage, stage) == 2 * kLine);
 
@@ -307,6 +367,8 @@ struct DiscardCell {
   uint64_t value;     // its value once the record is counted
   uint64_t position;  // ring position after the discarded record: the commit point
   uint64_t done;      // == position once the counter is set
+  uint64_t ticket;    // of the discarded record, whose outcome is set before `done`; 0: it asked for no receipt
+  int64_t code;       // of that outcome
 };
 
 struct ConsumerPage {
@@ -413,12 +475,12 @@ struct alignas(kLine) BatchDescriptor {
   int64_t first_record_boottime_ns;
   int64_t first_sent_boottime_ns;  // 0: never
   uint64_t total_after;            // the counter's value once the window is settled
-  uint32_t receipts_block;         // kNoIndex: no record of it asked for a receipt
-  uint32_t reserved[27];
+  int64_t settled_offset;          // of the window's first record in the log; -1: not known
+  uint32_t reserved[26];
 };
 static_assert(offsetof(BatchDescriptor, commit) == 8 && offsetof(BatchDescriptor, end) == 16);
 static_assert(offsetof(BatchDescriptor, topic_row) == 64 && offsetof(BatchDescriptor, kind) == 72);
 static_assert(offsetof(BatchDescriptor, base_sequence) == 80 && offsetof(BatchDescriptor, order) == 88);
-static_assert(offsetof(BatchDescriptor, total_after) == 120 && sizeof(BatchDescriptor) == 256);
+static_assert(offsetof(BatchDescriptor, total_after) == 120 && offsetof(BatchDescriptor, settled_offset) == 128 && sizeof(BatchDescriptor) == 256);
 
 }  // namespace dory::shm

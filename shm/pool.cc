@@ -127,7 +127,6 @@ BatchId Pool::Open(const NewBatch& batch) {
   Store(descriptor.base_timestamp, batch.base_timestamp);
   Store(descriptor.first_record_boottime_ns, batch.first_record_boottime_ns);
   Store(descriptor.first_sent_boottime_ns, 0);
-  Store(descriptor.receipts_block, kNoIndex);
   DORY_CRASH_POINT("C2.described");
   Store(descriptor.word, MakeBatchWord(BatchState::kOpen, 0, 0));
   DORY_CRASH_POINT("C2.open");

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "shm/receipts.h"
 #include "shm/report.h"
 
 namespace dory::shm {
@@ -16,7 +17,6 @@ constexpr uint32_t kAll = kSupervisor | kIntake | kKafka | kCheck;
 
 constexpr uint64_t kControlRoom = 64 * 1024;
 
-uint64_t Nothing(const Geometry&) { return 0; }
 uint64_t ReportRegionSize(const Geometry& g) { return ReportSize(g.max_topics); }
 uint64_t OneControlRoom(const Geometry&) { return kControlRoom; }
 uint64_t SuperblockSize(const Geometry&) { return sizeof(Superblock); }
@@ -30,6 +30,10 @@ uint64_t ConnectionsSize(const Geometry& g) { return uint64_t{g.connections} * s
 uint64_t AreasSize(const Geometry& g) {
   return g.connections == 0 ? 0 : g.areas * kAreaSize + g.large_areas * g.large_area_size;
 }
+uint64_t TicketsSize(const Geometry& g) {
+  return g.tickets == 0 ? 0 : AnswerAreaOffset(g, AnswerAreaCount(g));
+}
+uint64_t OutcomesSize(const Geometry& g) { return g.tickets * sizeof(Outcome); }
 uint64_t RingSize(const Geometry& g) { return g.ring_size; }
 uint64_t ProducerIdsSize(const Geometry&) { return sizeof(ProducerIds); }
 uint64_t PartitionsSize(const Geometry&) { return sizeof(PartitionRows); }
@@ -50,7 +54,7 @@ constexpr std::array<RegionSpec, kRegionKinds> kSpecs = {{
     {RegionKind::kReceive, "receive slots", Role::kIntake, kCheck, true, false, ReceiveSize},
     {RegionKind::kConnections, "connections", Role::kIntake, kCheck, true, true, ConnectionsSize},
     {RegionKind::kAreas, "areas", Role::kIntake, kCheck, true, false, AreasSize},
-    {RegionKind::kTickets, "tickets", Role::kIntake, kCheck, true, true, Nothing},
+    {RegionKind::kTickets, "tickets", Role::kIntake, kCheck, true, true, TicketsSize},
     {RegionKind::kProducer, "producer page", Role::kIntake, kAll, true, true, OneControlRoom},
     {RegionKind::kRing, "ring", Role::kIntake, kKafka | kCheck, true, false, RingSize},
     {RegionKind::kConsumer, "consumer page", Role::kKafka, kAll, true, true, OneControlRoom},
@@ -59,7 +63,7 @@ constexpr std::array<RegionSpec, kRegionKinds> kSpecs = {{
     {RegionKind::kBatches, "batches", Role::kKafka, kCheck, true, true, BatchesSize},
     {RegionKind::kChains, "chains", Role::kKafka, kCheck, true, true, ChainsSize},
     {RegionKind::kPool, "pool", Role::kKafka, kCheck, true, false, PoolSize},
-    {RegionKind::kOutcomes, "outcomes", Role::kKafka, kIntake | kCheck, true, true, Nothing},
+    {RegionKind::kOutcomes, "outcomes", Role::kKafka, kIntake | kCheck, true, true, OutcomesSize},
 }};
 
 constexpr bool InOrder() {

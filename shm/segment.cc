@@ -113,7 +113,8 @@ bool IsPossible(const Geometry& geometry, uint64_t align) {
   return geometry.lanes >= 1 && geometry.lanes <= kMaxLanes && geometry.max_topics >= 1 &&
          geometry.max_topics <= UINT16_MAX && geometry.slot_size <= kMaxMessageSize + kLine &&
          geometry.connections <= kMaxConnections && geometry.areas <= kMaxConnections &&
-         geometry.large_areas <= kMaxConnections && geometry.large_area_size <= kMaxMessageSize + kLine &&
+         geometry.large_areas <= kMaxConnections && geometry.tickets <= kMaxTickets &&
+         geometry.large_area_size <= kMaxMessageSize + kLine &&
          geometry.ring_size >= kRecordAlign && geometry.ring_size % kRecordAlign == 0 &&
          geometry.ring_size <= kMost && geometry.pool_size >= kBlockSize && geometry.pool_size <= kMost &&
          align >= kSmallAlign && align <= kMost && (align & (align - 1)) == 0;

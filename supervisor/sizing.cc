@@ -82,6 +82,7 @@ shm::Geometry WantedGeometry(const Config& config) {
   geometry.areas = static_cast<uint32_t>(config.stream_areas);
   geometry.large_areas = static_cast<uint32_t>(config.large_areas);
   geometry.large_area_size = RoundUp(LargestOf(config, true), shm::kAreaSize);
+  geometry.tickets = static_cast<uint32_t>(config.receipts);
   return geometry;
 }
 
@@ -118,6 +119,7 @@ std::string DescribeDifference(const Config& config, const shm::Geometry& existi
   compare("stream_connections", existing.connections, wanted.connections);
   compare("stream_areas", existing.areas, wanted.areas);
   compare("large_areas", existing.large_areas, wanted.large_areas);
+  compare("receipts", existing.tickets, wanted.tickets);
   compare_size("largest message of a stream", StreamLimitIsSet(config), existing.large_area_size, wanted.large_area_size);
   return text;
 }

@@ -13,7 +13,7 @@ import unittest
 from daemon_case import IS_ROOT, NOBODY_LISTENS, DaemonCase, read_file
 
 # Offsets in the superblock (shm/layout.h).
-MAGIC, LAYOUT, UUID, FILE_SIZE, RING_SIZE, CRC, REGIONS = 0, 8, 16, 72, 88, 140, 144
+MAGIC, LAYOUT, UUID, FILE_SIZE, RING_SIZE, CRC, REGIONS = 0, 8, 16, 72, 88, 148, 152
 REGION_SIZE = 24
 CONSUMER, BATCHES = 12, 15      # RegionKind
 TOPIC_ROW = 64                  # in a BatchDescriptor

@@ -75,6 +75,7 @@ TEST(ConfigTest, OnlyBrokersAreRequired) {
   EXPECT_EQ(config.stream_connections, 8192);
   EXPECT_EQ(config.stream_areas, 256);
   EXPECT_EQ(config.large_areas, 4);
+  EXPECT_EQ(config.receipts, 16384);
   EXPECT_EQ(config.log_to, "stderr");
   EXPECT_EQ(config.log_level, LogLevel::kInfo);
   EXPECT_EQ(config.http_listen, (HostPort{"127.0.0.1", 9090}));
@@ -106,7 +107,7 @@ TEST(ConfigTest, EveryOptionIsRead) {
   Config config = Parse(
       "[dory]\ninstance=b\nrun_dir=/r\nuser=u\ngroup=g\nstop_timeout=0ms\n"
       "[buffer]\nring_size=4M\npool_size=16M\nsegment_dir=memfd\nwhen_full=reject\nlanes=1\n"
-      "max_topics=7\nstream_connections=8\nstream_areas=9\nlarge_areas=10\n"
+      "max_topics=7\nstream_connections=8\nstream_areas=9\nlarge_areas=10\nreceipts=64\n"
       "[log]\nto=/var/log/dory.log\nlevel=error\n"
       "[http]\nlisten=[::1]:80\n"
       "[discard_report]\ninterval=7s\npayload_prefix=0\n"
@@ -158,6 +159,7 @@ TEST(ConfigTest, EveryOptionIsRead) {
                                                      {"z", InputType::kUnixStream, "/r/z", 0222, "", "",
                                                       (2 << 20) - 64, 0, 0, {}, 30'000, "", ""}}));
   EXPECT_EQ(config.stream_connections * 10000 + config.stream_areas * 100 + config.large_areas, 80910);
+  EXPECT_EQ(config.receipts, 64);
   for (const OptionRow& row : ListOptions()) {
     std::string section(GetSection(row.section).prefix);
     if (section == "topic:") section += "*";

@@ -16,7 +16,7 @@ using RecoverTest = DrainFixture;
 TEST_F(RecoverTest, ADiscardThatWasNotCountedIsCountedOnce) {
   segment_.Append(0, "discarded");
   uint64_t& counter = memory_->books[0].discarded[static_cast<size_t>(shm::Discard::kUnknownTopic)];
-  memory_->consumer->cell = {memory_->CounterIndex(&counter), 1, segment_.producer().tail, 0};
+  memory_->consumer->cell = {memory_->CounterIndex(&counter), 1, segment_.producer().tail, 0, 0, 0};
   Restart();
   EXPECT_EQ(Head(), segment_.producer().tail);
   EXPECT_EQ(memory_->consumer->cell.done, Head());

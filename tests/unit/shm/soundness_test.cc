@@ -100,7 +100,7 @@ TEST_F(SoundnessTest, Positions) {
   consumer().head = end_;
   consumer().cell.position = end_ + 32;
   ExpectUnsound("discard cell: position");
-  consumer().cell = {.counter = UINT64_MAX, .value = 0, .position = end_, .done = 0};
+  consumer().cell = {.counter = UINT64_MAX, .value = 0, .position = end_, .done = 0, .ticket = 0, .code = 0};
   ExpectUnsound("discard cell: counter");
   consumer().cell.done = end_;
   ExpectSound();

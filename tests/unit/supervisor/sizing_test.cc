@@ -115,15 +115,17 @@ TEST(SizingTest, WithoutStreamInputsThereAreNoAreas) {
   const shm::Geometry geometry = WantedGeometry(Parse(""));
   EXPECT_EQ(geometry.connections, 0u);
   EXPECT_EQ(geometry.large_area_size, 0u);
+  EXPECT_EQ(geometry.tickets, 0u);
 }
 
 TEST(SizingTest, LargeAreasTakeTheLargestMessageOfAStream) {
   const shm::Geometry geometry = WantedGeometry(Parse(std::string("[buffer]\nstream_connections = 100\nstream_areas = 7\n"
-                                                                  "large_areas = 2\n") + kStream));
+                                                                  "large_areas = 2\nreceipts = 70\n") + kStream));
   EXPECT_EQ(geometry.connections, 100u);
   EXPECT_EQ(geometry.areas, 7u);
   EXPECT_EQ(geometry.large_areas, 2u);
   EXPECT_EQ(geometry.large_area_size, 16 * kMiB);
+  EXPECT_EQ(geometry.tickets, 70u);
 }
 
 TEST(SizingTest, AShrunkSegmentHasAreasForWhatItsRingTakes) {
