@@ -89,7 +89,7 @@ SUPERVISOR_OBJECTS := $(call objects_of,supervisor)
 INTAKE_OBJECTS := $(call objects_of,intake_worker)
 STATUS_OBJECTS := $(call objects_of,status_http)
 DORYCTL_OBJECTS := $(call objects_of,doryctl)
-CLIENT_OBJECTS := $(OBJ)/clients/c/dory_client.o
+CLIENT_OBJECTS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard clients/c/*.c))
 
 PROGRAMS := dory dory-intake dory-kafka dory-status doryctl to_dory
 SUPPORT_PROGRAMS := $(patsubst tests/support/%.cc,%,$(wildcard tests/support/*.cc))
@@ -110,7 +110,7 @@ $(BIN)/dory-kafka: $(OBJ)/kafka_worker/main.o $(KAFKA_OBJECTS) $(SHM_OBJECTS) $(
 $(BIN)/dory-status: $(OBJ)/status_http/main.o $(STATUS_OBJECTS) $(COMMON_OBJECTS)
 $(BIN)/dory-status: LIBS += -lmicrohttpd
 $(BIN)/doryctl: $(OBJ)/doryctl/main.o $(DORYCTL_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
-$(BIN)/to_dory: $(OBJ)/clients/c/to_dory.o $(CLIENT_OBJECTS)
+$(BIN)/to_dory: $(patsubst %.cc,$(OBJ)/%.o,$(wildcard clients/c/*.cc)) $(CLIENT_OBJECTS)
 $(BIN)/unit_tests: $(UNIT_OBJECTS) $(SUPERVISOR_OBJECTS) $(INTAKE_OBJECTS) $(KAFKA_OBJECTS) \
                    $(STATUS_OBJECTS) $(DORYCTL_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS) $(CLIENT_OBJECTS)
 $(BIN)/unit_tests: LIBS += -lgtest_main -lgtest -lmicrohttpd

@@ -1,4 +1,4 @@
-/* See dory_client.h. Composing first, in wire order; then the sockets.
+/* See dory_client.h: the sockets.
  *
  * A datagram socket is connected, not addressed by sendto(): an unconnected non-blocking sender is
  * told that the socket is writable although Dory's queue is full, and spins. The same socket is
@@ -18,104 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
-
-const char *dory_code_text(enum dory_code code) {
-  switch (code) {
-    case DORY_OK: return "sent";
-    case DORY_WOULD_BLOCK: return "Dory does not take more just now";
-    case DORY_NOT_RUNNING: return "Dory is not running";
-    case DORY_TOO_LARGE: return "the message is too large";
-    case DORY_BAD_TOPIC: return "the topic's name is empty or too long";
-    case DORY_BUFFER_TOO_SMALL: return "the buffer is too small";
-    case DORY_BAD_ADDRESS: return "the socket's address is empty or too long";
-    case DORY_INTERRUPTED: return "interrupted by a signal";
-    case DORY_SYSTEM_ERROR: return "system error";
-  }
-  return "unknown code";
-}
-
-/* ---- composing ------------------------------------------------------------------------------ */
-
-static char *put_int16(char *at, int16_t value) {
-  uint16_t wire = htons((uint16_t)value);
-  memcpy(at, &wire, sizeof(wire));
-  return at + sizeof(wire);
-}
-
-static char *put_int32(char *at, int32_t value) {
-  uint32_t wire = htonl((uint32_t)value);
-  memcpy(at, &wire, sizeof(wire));
-  return at + sizeof(wire);
-}
-
-static char *put_int64(char *at, int64_t value) {
-  at = put_int32(at, (int32_t)(uint32_t)((uint64_t)value >> 32));
-  return put_int32(at, (int32_t)(uint32_t)value);
-}
-
-static char *put_bytes(char *at, const void *bytes, size_t size) {
-  if (size > 0) memcpy(at, bytes, size);
-  return at + size;
-}
-
-int64_t dory_now_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-enum dory_code dory_message_size(enum dory_kind kind, const struct dory_message *message,
-                                 size_t *size) {
-  const size_t overhead =
-      kind == DORY_PARTITION_KEY ? DORY_PARTITION_KEY_OVERHEAD : DORY_ANY_PARTITION_OVERHEAD;
-  size_t room = INT32_MAX - overhead;
-
-  *size = 0;
-  if (message->topic_size == 0 || message->topic_size > INT16_MAX) return DORY_BAD_TOPIC;
-  room -= message->topic_size;
-  if (message->key_size > room) return DORY_TOO_LARGE;
-  room -= message->key_size;
-  if (message->value_size > room) return DORY_TOO_LARGE;
-  room -= message->value_size;
-  *size = INT32_MAX - room;
-  return DORY_OK;
-}
-
-static enum dory_code write_message(char *at, size_t capacity, enum dory_kind kind,
-                                    int32_t partition_key, const struct dory_message *message,
-                                    size_t *size) {
-  enum dory_code code = dory_message_size(kind, message, size);
-
-  if (code != DORY_OK) return code;
-  if (*size > capacity) return DORY_BUFFER_TOO_SMALL;
-  at = put_int32(at, (int32_t)*size);
-  at = put_int16(at, (int16_t)kind);
-  at = put_int16(at, 0); /* version */
-  at = put_int16(at, 0); /* flags */
-  if (kind == DORY_PARTITION_KEY) at = put_int32(at, partition_key);
-  at = put_int16(at, (int16_t)message->topic_size);
-  at = put_bytes(at, message->topic, message->topic_size);
-  at = put_int64(at, message->timestamp_ms);
-  at = put_int32(at, (int32_t)message->key_size);
-  at = put_bytes(at, message->key, message->key_size);
-  at = put_int32(at, (int32_t)message->value_size);
-  put_bytes(at, message->value, message->value_size);
-  return DORY_OK;
-}
-
-enum dory_code dory_write_any_partition(void *buffer, size_t capacity,
-                                        const struct dory_message *message, size_t *size) {
-  return write_message(buffer, capacity, DORY_ANY_PARTITION, 0, message, size);
-}
-
-enum dory_code dory_write_partition_key(void *buffer, size_t capacity, int32_t partition_key,
-                                        const struct dory_message *message, size_t *size) {
-  return write_message(buffer, capacity, DORY_PARTITION_KEY, partition_key, message, size);
-}
-
-/* ---- sending -------------------------------------------------------------------------------- */
 
 enum transport { TRANSPORT_DATAGRAM, TRANSPORT_STREAM, TRANSPORT_TCP };
 
@@ -125,6 +28,8 @@ struct dory_client {
   bool connected;
   uint16_t port;           /* TCP */
   struct sockaddr_un path; /* the others */
+  size_t received;         /* bytes of receipts that nobody has asked for yet */
+  char receipts[64 * DORY_RECEIPT_SIZE];
 };
 
 /* What an errno of socket(), connect() or a send means when it sent nothing. */
@@ -148,6 +53,7 @@ static void disconnect_client(struct dory_client *client) {
   if (client->transport != TRANSPORT_DATAGRAM && client->fd >= 0) {
     close(client->fd);
     client->fd = -1;
+    client->received -= client->received % DORY_RECEIPT_SIZE; /* the rest of it never comes */
   }
   errno = error;
 }
@@ -333,6 +239,80 @@ enum dory_code dory_client_send(struct dory_client *client, const void *message,
   if (code != DORY_OK) return code;
   code = try_send(client, message, size, flags, &written);
   if (code == DORY_NOT_RUNNING) disconnect_client(client);
+  return code;
+}
+
+/* No byte follows a message that was cut: the other side would take it for the rest. What it has
+ * written stays to be read. */
+static enum dory_code end_sending(struct dory_client *client, enum dory_code code) {
+  int error = errno;
+  (void)shutdown(client->fd, SHUT_WR);
+  errno = error;
+  return code;
+}
+
+enum dory_code dory_client_send_part(struct dory_client *client, const void *message, size_t size,
+                                     size_t *written) {
+  enum dory_code code;
+
+  if (client->transport == TRANSPORT_DATAGRAM) {
+    errno = EOPNOTSUPP;
+    return DORY_SYSTEM_ERROR;
+  }
+  if (!client->connected) {
+    code = *written > 0 ? DORY_NOT_RUNNING : connect_client(client);
+    if (code != DORY_OK) return code;
+  }
+  while (*written < size) {
+    ssize_t sent = send(client->fd, (const char *)message + *written, size - *written,
+                        MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) {
+      code = code_of_errno(errno);
+      if (code == DORY_WOULD_BLOCK || code == DORY_INTERRUPTED) return code;
+      return end_sending(client, code);
+    }
+    *written += (size_t)sent;
+  }
+  return DORY_OK;
+}
+
+/* Takes the first receipt out of what was received. */
+static enum dory_code take_receipt(struct dory_client *client, struct dory_receipt *receipt) {
+  enum dory_code code = dory_read_receipt(client->receipts, client->received, receipt);
+
+  if (code != DORY_OK) return code;
+  client->received -= DORY_RECEIPT_SIZE;
+  memmove(client->receipts, client->receipts + DORY_RECEIPT_SIZE, client->received);
+  return DORY_OK;
+}
+
+enum dory_code dory_client_receive(struct dory_client *client, struct dory_receipt *receipt) {
+  enum dory_code code;
+
+  if (client->transport == TRANSPORT_DATAGRAM) {
+    errno = EOPNOTSUPP;
+    return DORY_SYSTEM_ERROR;
+  }
+  while ((code = take_receipt(client, receipt)) == DORY_INCOMPLETE) {
+    if (!client->connected) {
+      errno = ENOTCONN;
+      return DORY_NOT_RUNNING;
+    }
+    ssize_t size = recv(client->fd, client->receipts + client->received,
+                        sizeof(client->receipts) - client->received, MSG_DONTWAIT);
+    if (size > 0) {
+      client->received += (size_t)size;
+      continue;
+    }
+    if (size == 0) errno = EPIPE;
+    code = code_of_errno(errno);
+    if (code != DORY_WOULD_BLOCK && code != DORY_INTERRUPTED) disconnect_client(client);
+    return code;
+  }
+  if (code == DORY_BAD_RECEIPT) {
+    disconnect_client(client);
+    client->received = 0;
+  }
   return code;
 }
 

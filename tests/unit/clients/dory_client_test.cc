@@ -5,15 +5,16 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "tests/unit/clients/dory_send.h"
 
 namespace dory::client {
 namespace {
@@ -116,59 +117,78 @@ TEST(DoryCompose, SmallBufferStaysUntouched) {
 }
 
 TEST(DoryCompose, EveryCodeHasItsText) {
-  for (int code = DORY_OK; code <= DORY_SYSTEM_ERROR; ++code) {
+  for (int code = DORY_OK; code <= DORY_BAD_RECEIPT; ++code) {
     EXPECT_STRNE("unknown code", dory_code_text(static_cast<dory_code>(code)));
   }
-  EXPECT_STREQ("unknown code", dory_code_text(static_cast<dory_code>(9)));
+  EXPECT_STREQ("unknown code", dory_code_text(static_cast<dory_code>(DORY_BAD_RECEIPT + 1)));
 }
 
-// A folder with one socket, "s", that stands for Dory's.
-class DorySend : public testing::Test {
- protected:
-  void SetUp() override {
-    char folder[] = "/tmp/dory_client_test.XXXXXX";
-    ASSERT_NE(nullptr, mkdtemp(folder));
-    folder_ = folder;
-    path_ = folder_ + "/s";
-  }
+// Version 1 beside what tests/golden/messages says of it: what does not fit, and what is left alone.
 
-  void TearDown() override {
-    dory_client_close(client_);
-    StopServer();
-    rmdir(folder_.c_str());
-  }
+TEST(DoryComposeV1, NoExtrasAreNone) {
+  dory_message message = MakeMessage("t", "", "");
+  message.key = nullptr;
+  message.key_size = 7;  // of nothing
+  const dory_extras none = {};
+  std::string buffer(100, '#');
+  size_t size = 0;
+  ASSERT_EQ(DORY_OK, dory_write_any_partition_v1(buffer.data(), 100, &message, nullptr, &size));
+  EXPECT_EQ(
+      "\x00\x00\x00\x1f\x01\x00\x00\x01\x00\x00\x00\x01t\x01\x02\x03\x04\x05\x06\x07\x08"
+      "\x00\x00\xff\xff\xff\xff\x00\x00\x00\x00#"s,
+      buffer.substr(0, size + 1));
+  size_t other_size = 0;
+  EXPECT_EQ(DORY_OK, dory_message_size_v1(DORY_ANY_PARTITION, &message, &none, &other_size));
+  EXPECT_EQ(size, other_size);
+}
 
-  void StartServer(int type) {
-    sockaddr_un address = {};
-    address.sun_family = AF_UNIX;
-    std::strcpy(address.sun_path, path_.c_str());
-    server_ = socket(AF_UNIX, type | SOCK_NONBLOCK, 0);
-    ASSERT_EQ(0, bind(server_, reinterpret_cast<sockaddr*>(&address), sizeof(address)));
-    ASSERT_EQ(type == SOCK_STREAM ? 0 : -1, listen(server_, 4));
-  }
+TEST(DoryComposeV1, HeadersThatDoNotFitTheirSizes) {
+  const std::string name(32768, 'n');
+  const dory_message message = MakeMessage("t", "", "");
+  dory_header header = {name.data(), 32767, nullptr, SIZE_MAX};
+  dory_extras extras = {};
+  extras.headers = &header;
+  extras.header_count = 1;
+  size_t size = 0;
+  EXPECT_EQ(DORY_OK, dory_message_size_v1(DORY_PARTITION_KEY, &message, &extras, &size));
+  EXPECT_EQ(33u + 2 + 6 + 32767, size);
+  header.name_size = 32768;
+  EXPECT_EQ(DORY_BAD_HEADER, dory_message_size_v1(DORY_PARTITION_KEY, &message, &extras, &size));
+  EXPECT_EQ(0u, size);
+  header = {"n", 1, "", SIZE_MAX};
+  EXPECT_EQ(DORY_TOO_LARGE, dory_message_size_v1(DORY_ANY_PARTITION, &message, &extras, &size));
+  const std::vector<dory_header> many(32768, dory_header{"", 0, nullptr, 0});
+  extras.headers = many.data();
+  extras.header_count = 32768;
+  EXPECT_EQ(DORY_BAD_HEADER, dory_message_size_v1(DORY_ANY_PARTITION, &message, &extras, &size));
+  extras.header_count = 32767;
+  EXPECT_EQ(DORY_OK, dory_message_size_v1(DORY_ANY_PARTITION, &message, &extras, &size));
+  EXPECT_EQ(29u + 2 + 6 * 32767, size);
+}
 
-  void StopServer() {
-    if (server_ >= 0) close(server_);
-    server_ = -1;
-    unlink(path_.c_str());
-  }
+TEST(DoryComposeV1, LargestSizes) {
+  dory_message message = MakeMessage("t", "", "");
+  dory_extras extras = {};
+  extras.asks_receipt = 1;
+  size_t size = 0;
+  message.value_size = 0x7fffffff - 29 - 10;
+  EXPECT_EQ(DORY_OK, dory_message_size_v1(DORY_ANY_PARTITION, &message, &extras, &size));
+  EXPECT_EQ(0x7fffffffu, size);
+  ++message.value_size;
+  EXPECT_EQ(DORY_TOO_LARGE, dory_message_size_v1(DORY_ANY_PARTITION, &message, &extras, &size));
+}
 
-  dory_code Send(const std::string& message, int flags = DORY_DONT_WAIT) {
-    return dory_client_send(client_, message.data(), message.size(), flags);
-  }
-
-  // What the socket holds next; "-" if nothing.
-  static std::string Receive(int fd) {
-    std::vector<char> buffer(8 << 20);
-    const ssize_t size = recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
-    return size < 0 ? "-" : std::string(buffer.data(), static_cast<size_t>(size));
-  }
-
-  std::string folder_;
-  std::string path_;
-  int server_ = -1;
-  dory_client* client_ = nullptr;
-};
+TEST(DoryComposeV1, SmallBufferStaysUntouched) {
+  const dory_message message = MakeMessage("t", "", "v");
+  dory_extras extras = {};
+  extras.asks_receipt = 1;
+  std::string buffer(43, '#');
+  size_t size = 0;
+  EXPECT_EQ(DORY_BUFFER_TOO_SMALL,
+            dory_write_partition_key_v1(buffer.data(), 43, 1, &message, &extras, &size));
+  EXPECT_EQ(44u, size);
+  EXPECT_EQ(std::string(43, '#'), buffer);
+}
 
 TEST_F(DorySend, DatagramArrives) {
   StartServer(SOCK_DGRAM);
