@@ -60,7 +60,8 @@ KafkaWorker::KafkaWorker(WorkerContext& context, shm::Segment& segment)
                .on_corrupt = [this](const SentBatch& batch) { settler_.DiscardCorrupt(batch); },
                .on_sequence_unknown = [this](const SentBatch& batch) { settler_.OnSequenceUnknown(batch); },
                .on_maybe_forgotten = [this](const SentBatch& batch) { settler_.OnMaybeForgotten(batch); },
-               .on_other_cluster = [this](const SentBatch& batch) { settler_.OnOtherCluster(batch); }}),
+               .on_other_cluster = [this](const SentBatch& batch) { settler_.OnOtherCluster(batch); },
+               .on_partition_gone = [this](const SentBatch& batch) { settler_.OnPartitionGone(batch); }}),
       drain_(memory_, topics_),
       data_bell_(&memory_.consumer->data_sleep, context.Descriptor("data_doorbell")),
       room_bell_(&memory_.producer->room_sleep, context.Descriptor("room_doorbell")),
@@ -180,6 +181,7 @@ void KafkaWorker::OnOtherCluster() {
   const int64_t now_ms = MonotonicMs();
   for (const auto& topic : topics_.topics()) {
     topic->known_id = protocol::kNoTopicId;
+    topic->another = true;
     for (Partition& partition : topic->partitions) SetLeader(partition, -1, -1, now_ms);
     topics_.MarkDirty(*topic);
   }
@@ -197,16 +199,14 @@ void KafkaWorker::AdoptTopic(Topic& topic, const protocol::MetadataTopic& found,
   if (unknown) {
     for (Partition& partition : topic.partitions) SetLeader(partition, -1, -1, now_ms);
   }
-  if (found.partitions.empty() || unknown || unauthorized) {
+  int32_t highest = -1;
+  for (const protocol::MetadataPartition& partition : found.partitions) highest = std::max(highest, partition.partition);
+  if (highest < 0 || unknown || unauthorized) {
     cluster_.RefreshMetadata();  // it is being created, or its leader elected
     return;
   }
   topic.given_up.reset();
-  AdoptId(topic, found.id, now_ms);
-  int32_t highest = -1;
-  for (const protocol::MetadataPartition& partition : found.partitions) highest = std::max(highest, partition.partition);
-  topics_.SetPartitionCount(topic, static_cast<size_t>(highest) + 1);
-  topic.known = true;
+  AdoptCount(topic, static_cast<size_t>(highest) + 1, AdoptId(topic, found.id, now_ms), now_ms);
   bool leaderless = false;
   for (const protocol::MetadataPartition& told : found.partitions) {
     if (told.partition < 0) continue;
@@ -220,14 +220,38 @@ void KafkaWorker::AdoptTopic(Topic& topic, const protocol::MetadataTopic& found,
 }
 
 // A broker that is older than ids says none: what is sent meanwhile goes by the name.
-void KafkaWorker::AdoptId(Topic& topic, const protocol::TopicId& id, int64_t now_ms) {
+// True: it is another topic than it was.
+bool KafkaWorker::AdoptId(Topic& topic, const protocol::TopicId& id, int64_t now_ms) {
   topic.id = id;
-  if (id == protocol::kNoTopicId) return;
+  const bool another = std::exchange(topic.another, false);
+  if (id == protocol::kNoTopicId) return another;
   const protocol::TopicId before = std::exchange(topic.known_id, id);
-  if (before == protocol::kNoTopicId || before == id) return;
+  if (before == protocol::kNoTopicId || before == id) return another;
   LogWarning("topic {}: deleted and created anew, its id was {} and is {}", topic.name,
              protocol::ShowTopicId(before), protocol::ShowTopicId(id));
   for (Partition& partition : topic.partitions) SetLeader(partition, -1, -1, now_ms);  // it may have fewer now
+  return true;
+}
+
+// Kafka takes no partitions away from a topic that lives: one that has fewer was created anew, or the broker is
+// behind others, which have given it some. Without an id that says so it is believed in the end.
+void KafkaWorker::AdoptCount(Topic& topic, size_t count, bool anew, int64_t now_ms) {
+  for (size_t i = count; i < topic.partition_count && !anew; ++i) {
+    const uint32_t row = topic.partitions[i].row;
+    anew = row != shm::kNoIndex && IsLogNew(memory_.partitions->rows[row], topic.id);
+  }
+  if (count >= topic.partition_count) topic.fewer_since_ms = 0;
+  if (count < topic.partition_count && !anew) {
+    if (topic.fewer_since_ms == 0) topic.fewer_since_ms = now_ms;
+    if (now_ms - topic.fewer_since_ms < kBehindMs) return cluster_.RefreshMetadata();
+  }
+  if (count < topic.partition_count) {
+    LogWarning("topic {}: has {} partitions, and had {}: what waits for those that are gone goes to others",
+               topic.name, count, topic.partition_count);
+  }
+  topic.fewer_since_ms = 0;
+  topics_.SetPartitionCount(topic, count);
+  topic.known = true;
 }
 
 // The deadline runs only while a broker answers so, never while none answers.
@@ -289,7 +313,7 @@ void KafkaWorker::FillStatus(control::WorkerStatus* status) const {
   for (const auto& topic : topics_.topics()) {
     control::TopicStatus* shown = status->add_topics();
     shown->set_name(topic->name);
-    shown->set_partitions(topic->known ? static_cast<int32_t>(topic->partitions.size()) : 0);
+    shown->set_partitions(topic->known ? static_cast<int32_t>(topic->partition_count) : 0);
     shown->set_waiting_batches(topic->waiting.size());
     shown->set_oldest_age_ms(OldestAgeMs(*topic));
     AddWarnings(*topic, status);

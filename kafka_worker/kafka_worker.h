@@ -44,7 +44,8 @@ class KafkaWorker {
   void OnMetadata(const protocol::MetadataResponse& metadata);
   void OnOtherCluster();
   void AdoptTopic(Topic& topic, const protocol::MetadataTopic& found, int64_t now_ms);
-  void AdoptId(Topic& topic, const protocol::TopicId& id, int64_t now_ms);
+  bool AdoptId(Topic& topic, const protocol::TopicId& id, int64_t now_ms);
+  void AdoptCount(Topic& topic, size_t count, bool anew, int64_t now_ms);
   void NoteMissing(Topic& topic, bool missing, const Missing& how, int64_t now_ms);
   void AddWarnings(const Topic& topic, control::WorkerStatus* status) const;
   void FillStatus(control::WorkerStatus* status) const;

@@ -81,6 +81,9 @@ void LogLookup::AskNext(const Key& key, Lookup& lookup, int64_t now_ms) {
     topics_.MarkDirtyAt(*sent.topic, lookup.not_before_ms);
     return;
   }
+  if (static_cast<size_t>(sent.partition) >= sent.topic->partition_count) {
+    return End(key, Verdict::kUnknown, -1, "its partition is gone");
+  }
   const int32_t leader = sent.topic->partitions[static_cast<size_t>(sent.partition)].leader;
   BrokerConnection* connection = leader < 0 ? nullptr : cluster_.SuspectBroker(leader);
   if (connection == nullptr) return;  // new metadata marks the topic dirty
@@ -183,7 +186,8 @@ void LogLookup::TakeProducers(const Key& key, Lookup& lookup, const protocol::Pa
 // From the last batch of ours that was acknowledged there; none: from a time on.
 void LogLookup::BeginReading(Lookup& lookup) {
   const BatchDescriptor& batch = memory_.pool.descriptor(lookup.question.sent.batch);
-  lookup.next_offset = shm::Load(memory_.partitions->rows[batch.partition_row].acked_offset);
+  const shm::PartitionRow& row = memory_.partitions->rows[batch.partition_row];
+  lookup.next_offset = IsLogNew(row, lookup.question.sent.topic->id) ? -1 : shm::Load(row.acked_offset);
   lookup.begins_at_ours = lookup.next_offset >= 0;
   lookup.step = lookup.begins_at_ours ? Step::kRead : Step::kEarliest;
 }

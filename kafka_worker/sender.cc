@@ -49,7 +49,8 @@ void Sender::Dispatch(const DueRule& rule, int64_t now_ms) {
 
 void Sender::AssignTopic(Topic& topic, Turn* turn) {
   if (!topic.known) return;
-  const size_t count = topic.partitions.size();
+  if (topic.partitions.size() > topic.partition_count) EmptyLost(topic);
+  const size_t count = topic.partition_count;
   const size_t start = topic.next_partition;
   turn->look_again_ms = INT64_MAX;
   turn->has_healthy = std::any_of(topic.partitions.begin(), topic.partitions.end(),
@@ -100,14 +101,16 @@ void Sender::OnChunkRoom() {
 
 // A batch of unknown outcome goes again only while its leader would know it. Every Kafka that has producer
 // ids offers Fetch.
-bool Sender::HasToAsk(const Partition& partition, const BrokerConnection& connection, const Turn& turn) const {
+bool Sender::HasToAsk(const Topic& topic, const Partition& partition, const BrokerConnection& connection,
+                      const Turn& turn) const {
   if (partition.state != Partition::State::kRetry || partition.asked) return false;
   if (DORY_IS_MUTANT("sent again without asking")) return false;
   const BatchDescriptor& batch = memory_.pool.descriptor(partition.batch);
   if (batch.unknown_outcome == 0 || !HasSequence(batch) || !connection.IsIdempotent()) return false;
   const int64_t sent_ms_ago = (turn.rule.now_ns - batch.first_sent_boottime_ns) / 1'000'000;
   const int64_t newest_ms_ago = WallClockMs() - memory_.pool.End(partition.batch).max_timestamp;
-  return MayBeForgotten(sent_ms_ago, newest_ms_ago, config_.producer_id_expiration_ms) &&
+  const bool forgotten = MayBeForgotten(sent_ms_ago, newest_ms_ago, config_.producer_id_expiration_ms);
+  return (forgotten || IsLogNew(memory_.partitions->rows[batch.partition_row], topic.id)) &&
          connection.VersionOf(Api::kFetch).has_value();
 }
 
@@ -172,7 +175,7 @@ void Sender::AssignPartition(Topic& topic, size_t index, Turn* turn) {
   if (connection == nullptr || !connection->HasRoom() || !MayEncode(topic, *connection, turn)) return;
   const SentBatch again{&topic, static_cast<int32_t>(index), id, partition.leader, partition.suspicion.suspect, false};
   if (IsForeign(partition)) return callbacks_.on_other_cluster(again);
-  if (HasToAsk(partition, *connection, *turn)) return callbacks_.on_maybe_forgotten(again);
+  if (HasToAsk(topic, partition, *connection, *turn)) return callbacks_.on_maybe_forgotten(again);
   if (partition.suspicion.suspect) {
     turn->suspects.push_back({&topic, index, partition.attempted_ms});
     return;
@@ -222,6 +225,17 @@ void Sender::Assign(Topic& topic, size_t index, BatchId id, BatchQueue* from, Br
   load.timeout_ms = partition.suspicion.suspect
                         ? ChooseRequestTimeoutMs(partition.suspicion, config_.request_timeout_ms)
                         : config_.request_timeout_ms;
+}
+
+// What was acknowledged last may have been in the log of a topic that is gone. The offset is forgotten first.
+void Sender::NoteLog(shm::PartitionRow* row, const protocol::TopicId& id) const {
+  if (id == protocol::kNoTopicId || std::equal(id.begin(), id.end(), row->topic_id)) return;
+  if (row->acked_offset >= 0 && !DORY_IS_MUTANT("acked_offset of another topic")) {
+    shm::Store(row->acked_offset, int64_t{-1});
+    DORY_CRASH_POINT("C6.new_log");
+  }
+  shm::Copy(row->topic_id, id.data(), id.size());
+  DORY_CRASH_POINT("C6.topic_id");
 }
 
 // The partition's next `count` sequences; for a new producer id, or behind the wrap, from 0 on. False: the
@@ -274,6 +288,7 @@ bool Sender::PrepareFirstSend(Topic& topic, int32_t number, BatchId id, Sequenci
   BatchDescriptor& batch = memory_.pool.writable(id);
   uint64_t count = batch.commit.count - batch.word.first;
   if (partition.trouble.most_records > 0) count = std::min<uint64_t>(count, partition.trouble.most_records);
+  NoteLog(&row, topic.id);
   shm::SequenceWord sequence = shm::kNoSequence;
   const bool with = sequencing == Sequencing::kWith;
   if (with && !TakeSequence(&row, cluster_.ProducerIndex(), count, &sequence)) return false;

@@ -64,12 +64,13 @@ class Sender {
     OnAnswer on_answer;
     // These are not sent: a batch that would be encoded anew, whose records are not what they were; one with a
     // sequence, whose leader is now a broker that knows no sequences; and one of unknown outcome, whose
-    // leader may have forgotten the sequence, and was not asked yet; and one under a producer id of another
-    // cluster.
+    // leader may have forgotten the sequence, or has a new log, and was not asked yet; one under a producer id of
+    // another cluster; and one of a partition that its topic no longer has.
     std::function<void(const SentBatch& batch)> on_corrupt;
     std::function<void(const SentBatch& batch)> on_sequence_unknown;
     std::function<void(const SentBatch& batch)> on_maybe_forgotten;
     std::function<void(const SentBatch& batch)> on_other_cluster;
+    std::function<void(const SentBatch& batch)> on_partition_gone;
   };
 
   // `chunks` outlives every connection.
@@ -117,11 +118,17 @@ class Sender {
   bool MayEncode(Topic& topic, const BrokerConnection& connection, Turn* turn);
   void OnChunkRoom();
   bool IsForeign(const Partition& partition) const;
-  bool HasToAsk(const Partition& partition, const BrokerConnection& connection, const Turn& turn) const;
+  bool HasToAsk(const Topic& topic, const Partition& partition, const BrokerConnection& connection,
+                const Turn& turn) const;
   BatchId PickBatch(Topic& topic, Partition& partition, BatchQueue** from, Turn* turn) const;
   Sequencing ChooseSequencing(const Topic& topic, const BrokerConnection& connection, int64_t now_ms) const;
   bool PrepareFirstSend(Topic& topic, int32_t number, BatchId batch, Sequencing sequencing);
+  void NoteLog(shm::PartitionRow* row, const protocol::TopicId& id) const;
   bool TakeSequence(shm::PartitionRow* row, int producer, uint64_t count, shm::SequenceWord* taken);
+
+  // lost_partitions.cc
+  void EmptyLost(Topic& topic);
+  void MoveQueue(Topic& topic, BatchQueue Partition::*queue, size_t from);
 
   // sender_encode.cc
   void SendLoad(BrokerConnection& connection, Load load);

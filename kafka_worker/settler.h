@@ -45,6 +45,9 @@ class Settler {
   // A SENT batch under a producer id of another cluster.
   void OnOtherCluster(const SentBatch& sent);
 
+  // One of a partition that its topic no longer has.
+  void OnPartitionGone(const SentBatch& sent);
+
   // One of unknown outcome, whose leader may have forgotten its sequence.
   void OnMaybeForgotten(const SentBatch& sent);
 
@@ -72,6 +75,7 @@ class Settler {
   void OnNoSequences(const SentBatch& sent, const protocol::ErrorCode& error, const PartitionResult& result);
   void LeaveSequence(const SentBatch& sent, std::string_view why);
   void ResetSequence(BrokerConnection& connection, const SentBatch& sent, const protocol::ErrorCode& error);
+  void ForgetOffset(const shm::BatchDescriptor& batch);
   void StartOver(const SentBatch& sent, bool new_producer_id);
   void LeaveEpoch(const shm::BatchDescriptor& batch, bool new_producer_id);
 

@@ -30,7 +30,7 @@ using shm::BatchKind;
 using shm::BatchState;
 
 void Settler::OnMaybeForgotten(const SentBatch& sent) {
-  lookup_.Begin({sent, true, false, "sent long ago, or old"});
+  lookup_.Begin({sent, true, false, "sent long ago, or old, or to a topic that is gone"});
 }
 
 // Nobody here can say what became of it there.
@@ -39,6 +39,14 @@ void Settler::OnOtherCluster(const SentBatch& sent) {
     SettleUnsure({sent, false, true, "sent to another cluster"});
   } else {
     StartOver(sent, true);
+  }
+}
+
+void Settler::OnPartitionGone(const SentBatch& sent) {
+  if (memory_.pool.descriptor(sent.batch).unknown_outcome != 0) {
+    SettleUnsure({sent, false, false, "its partition is gone"});
+  } else {
+    StartOver(sent, false);
   }
 }
 
@@ -113,8 +121,15 @@ void Settler::ResetSequence(BrokerConnection& connection, const SentBatch& sent,
   if (in_log == InLog::kUnknown && batch.unknown_outcome != 0 && asks) {
     OnAmbiguous(sent, fenced, error.name);
   } else {
+    if (!fenced) ForgetOffset(batch);
     StartOver(sent, fenced);
   }
+}
+
+// A leader that has forgotten us may have another log than the one in which the last batch was acknowledged.
+void Settler::ForgetOffset(const BatchDescriptor& batch) {
+  shm::Store(memory_.partitions->rows[batch.partition_row].acked_offset, int64_t{-1});
+  DORY_CRASH_POINT("C9.no_offset");
 }
 
 void Settler::OnSequenceUnknown(const SentBatch& sent) { LeaveSequence(sent, "a leader older than Kafka 0.11"); }

@@ -75,7 +75,9 @@ uint32_t TopicTable::EnsurePartitionRow(uint32_t topic_row, int32_t partition) {
 
 void TopicTable::SetPartitionCount(Topic& topic, size_t count) {
   const size_t before = topic.partitions.size();
-  if (count <= before) return;  // Kafka never takes partitions away from a topic that lives
+  topic.partition_count = count;
+  for (size_t i = count; i < before; ++i) topic.partitions[i].leader = -1;
+  if (count <= before) return;
   topic.partitions.resize(count);
   for (size_t i = before; i < count; ++i) {
     topic.partitions[i].row = FindPartitionRow(topic.row, static_cast<int32_t>(i));
@@ -85,8 +87,9 @@ void TopicTable::SetPartitionCount(Topic& topic, size_t count) {
 void TopicTable::AdoptPartitioned(Topic& topic, BatchId id) {
   const BatchDescriptor& batch = memory_.pool.descriptor(id);
   const int32_t number = memory_.partitions->rows[batch.partition_row].partition;
-  // The topic counts as not known until brokers say how many partitions it has, which is never fewer.
+  // The topic counts as not known until brokers say how many partitions it has; fewer only if it was created anew.
   if (topic.partitions.size() <= static_cast<size_t>(number)) topic.partitions.resize(static_cast<size_t>(number) + 1);
+  topic.partition_count = topic.partitions.size();
   Partition& partition = topic.partitions[static_cast<size_t>(number)];
   partition.row = batch.partition_row;
   if (static_cast<BatchState>(batch.word.state) == BatchState::kSent) {

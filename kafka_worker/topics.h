@@ -7,6 +7,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -82,7 +83,10 @@ struct Topic {
   protocol::TopicId id{};        // by the newest metadata; none: it did not say
   protocol::TopicId known_id{};  // the last that any said
   TopicConfig config;
-  std::vector<Partition> partitions;  // by id
+  std::vector<Partition> partitions;  // by id; more than it has, where it had more (lost_partitions.cc)
+  size_t partition_count = 0;         // that it has
+  int64_t fewer_since_ms = 0;         // since when brokers say that they are fewer, and are not believed; 0: they do not
+  bool another = false;               // what was known of it is of another cluster's
   bool known = false;                 // brokers said how many there are
   BatchQueue any;
   BatchQueue waiting;
@@ -102,6 +106,14 @@ struct Topic {
   bool dirty = false;
   int64_t alarm_ms = INT64_MAX;  // when it is marked dirty at the latest
 };
+
+// Whether the topic was created anew since the newest batch of a partition was first sent: its log is another one.
+inline bool IsLogNew(const shm::PartitionRow& row, const protocol::TopicId& id) {
+  const auto is = [&row](const protocol::TopicId& other) {
+    return std::equal(other.begin(), other.end(), row.topic_id);
+  };
+  return id != protocol::kNoTopicId && !is(protocol::kNoTopicId) && !is(id);
+}
 
 // What decides when a batch is due.
 struct DueRule {
@@ -127,7 +139,8 @@ class TopicTable {
   // Makes it where it is new: stored, then published. kNoIndex: no row is left.
   uint32_t EnsurePartitionRow(uint32_t topic_row, int32_t partition);
 
-  // Sizes `partitions`; those that were known keep what they have.
+  // Sizes `partitions`; those that were known keep what they have. Of fewer than before those that are gone have no
+  // leader, and stay until what they hold has gone elsewhere.
   void SetPartitionCount(Topic& topic, size_t count);
 
   // Puts every live batch where it belongs. REQUIRES: recovery is done.

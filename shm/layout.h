@@ -5,7 +5,8 @@
 // a region; there are no pointers but those of the receive slots, which every start rewrites. Words of
 // different writers lie in different 128-byte lines. doc/segment.md draws it.
 //
-// A change of any struct here is a new kLayoutNumber.
+// A change of any struct here is a new kLayoutNumber, unless it only gives reserved bytes a meaning in which zeros
+// say what held before: those were zero in every segment.
 
 #pragma once
 
@@ -406,16 +407,19 @@ struct SequenceWord {
 static_assert(sizeof(SequenceWord) == 8);
 inline constexpr SequenceWord kNoSequence = {0, -1, UINT16_MAX};  // of no producer id yet
 
+// `topic_id` was reserved before, which needed no new number: zeros are "not known", as of topics without ids. An
+// older Dory leaves it as it is, so that what it sends to another log is at worst asked for once more.
 struct PartitionRow {
   uint32_t topic_row;
   int32_t partition;
   SequenceWord sequence;
-  int64_t acked_offset;
+  int64_t acked_offset;  // of its newest acknowledged batch, in the log of the topic below; -1: not known
   int64_t acked_boottime_ns;
-  uint64_t reserved[4];
+  std::byte topic_id[16];  // of the topic when its newest batch was first sent; zeros: not known
+  uint64_t reserved[2];
 };
 static_assert(offsetof(PartitionRow, sequence) == 8 && offsetof(PartitionRow, acked_offset) == 16);
-static_assert(sizeof(PartitionRow) == 64);
+static_assert(offsetof(PartitionRow, topic_id) == 32 && sizeof(PartitionRow) == 64);
 
 struct PartitionRows {
   alignas(kLine) uint64_t count;  // published after the row it adds

@@ -76,6 +76,7 @@ int RunMutants() {
           {"", 69, "a repetition is not counted"},
           {"", 72, "what was discarded gives its sequence back"},
           {"", 75, "left its sequence without asking"},
+          {"", 78, "acked_offset of another topic"},
       },
       RunJob);
 }

@@ -31,7 +31,7 @@ namespace dory::kafka {
 
 inline constexpr uint16_t kFirstPort = 9001;  // of broker 1; the next is broker 2's
 inline constexpr int64_t kProducersOfACluster = 100;
-inline constexpr int64_t kOffsetsOfACluster = 1000;  // its own begin there
+inline constexpr int64_t kOffsetsOfALog = 1000;  // those of another cluster, or of a topic that is created anew, begin there
 
 struct WrittenRequest {
   uint32_t connection;
@@ -45,6 +45,7 @@ struct BrokerState {
   std::array<std::array<PartitionState, kMostPartitions>, kSweepTopics> partitions;
   int64_t producer_ids;
   uint32_t cluster;  // which one it is, from 0
+  std::array<uint32_t, kSweepTopics> generations;  // how often each topic was created anew
   uint32_t metadata_requests;
   uint32_t produced;  // requests of living workers
   uint32_t looks;     // questions about a log
@@ -198,7 +199,7 @@ class Brokers {
   }
 
   void PutApiVersions(int16_t produce, protocol::Writer* writer) const {
-    std::vector<std::pair<int16_t, int16_t>> offered = {{0, produce}, {3, 2}, {18, 3}};
+    std::vector<std::pair<int16_t, int16_t>> offered = {{0, produce}, {3, TellsIds(scenario_) ? 10 : 2}, {18, 3}};
     if (produce >= 3) offered.emplace_back(22, scenario_.old_brokers ? 1 : 4);
     if (scenario_.look != Look::kNone) offered.insert(offered.end(), {{1, 11}, {2, 5}});
     if (scenario_.look == Look::kDescribes) offered.emplace_back(61, 0);
@@ -243,20 +244,29 @@ class Brokers {
 
   PartitionLog LogOf(PartitionState& partition) const { return {partition, scenario_}; }
 
+  // Of versions up to 2, and of 10, which tells topics' ids.
   void PutMetadata(int16_t version, protocol::Reader* reader, protocol::Writer* writer) {
+    if (version >= 3) writer->Put<int32_t>(0);
     writer->PutArrayCount(2);
     for (int32_t id = 1; id <= 2; ++id) {
       writer->Put<int32_t>(id);
       writer->PutString("127.0.0.1");
       writer->Put<int32_t>(kFirstPort + id - 1);
       if (version >= 1) writer->PutNullableString(std::nullopt);
+      writer->PutNoTags();
     }
     if (version >= 2) writer->PutNullableString(state_.cluster == 0 ? "cluster" : "other");
     if (version >= 1) writer->Put<int32_t>(1);
     const size_t count = reader->ReadArrayCount(2);
     if (count > 0) ++state_.metadata_requests;
     writer->PutArrayCount(count);
-    for (size_t i = 0; i < count; ++i) PutTopic(version, std::string(reader->ReadString()), writer);
+    for (size_t i = 0; i < count; ++i) {
+      if (version >= 10) (void)reader->ReadRaw(protocol::kNoTopicId.size());
+      PutTopic(version, std::string(reader->ReadString()), writer);
+      reader->SkipTags();
+    }
+    if (version >= 8) writer->Put<int32_t>(0);
+    writer->PutNoTags();
   }
 
   void PutTopic(int16_t version, const std::string& name, protocol::Writer* writer) const {
@@ -264,16 +274,24 @@ class Brokers {
     const bool known = state_.metadata_requests > scenario_.known_after[topic];
     writer->Put<int16_t>(known ? 0 : 3);
     writer->PutString(name);
+    if (version >= 10) writer->PutRaw(protocol::TopicId{static_cast<std::byte>(state_.generations[topic] + 1)});
     if (version >= 1) writer->PutBool(false);
-    const size_t partitions = known ? scenario_.partitions[topic] : 0;
+    const size_t partitions = known ? CountPartitions(topic) : 0;
     writer->PutArrayCount(partitions);
     for (size_t p = 0; p < partitions; ++p) {
       writer->Put<int16_t>(0);
       writer->Put<int32_t>(static_cast<int32_t>(p));
       writer->Put<int32_t>(LeaderOf(state_.partitions[topic][p]));
-      writer->PutArrayCount(0);
-      writer->PutArrayCount(0);
+      if (version >= 7) writer->Put<int32_t>(0);
+      for (int arrays = version >= 5 ? 3 : 2; arrays > 0; --arrays) writer->PutArrayCount(0);
+      writer->PutNoTags();
     }
+    if (version >= 8) writer->Put<int32_t>(0);
+    writer->PutNoTags();
+  }
+
+  size_t CountPartitions(size_t topic) const {
+    return state_.generations[topic] == 0 ? scenario_.partitions[topic] : scenario_.partitions_anew;
   }
 
   void PutProducerId(protocol::Writer* writer) {
@@ -330,12 +348,15 @@ class Brokers {
   Verdict Take(int32_t broker, size_t topic, size_t number, ByteSpan bytes) {
     PartitionState& partition = state_.partitions.at(topic).at(number);
     const uint32_t count = ++partition.batches;
+    if (number >= CountPartitions(topic)) return {.code = kUnknownTopicOrPartition};
     const auto fault = std::find_if(scenario_.faults.begin(), scenario_.faults.end(), [&](const Fault& f) {
       return f.topic == topic && f.partition == number && f.batch == count;
     });
     if (fault != scenario_.faults.end()) return Misbehave(*fault, broker, &partition, bytes);
     if (LeaderOf(partition) != broker) return {.code = 6};
-    return Judge(&partition, bytes);
+    Verdict verdict = Judge(&partition, bytes);
+    if (verdict.offset >= 0) verdict.offset += kOffsetsOfALog * (state_.cluster + state_.generations[topic]);
+    return verdict;
   }
 
   Verdict Misbehave(const Fault& fault, int32_t broker, PartitionState* partition, ByteSpan bytes) {
@@ -349,11 +370,17 @@ class Brokers {
     if (fault.kind == FaultKind::kMovesLeader) partition->leader = 3 - broker;
     if (fault.kind == FaultKind::kMovesCluster) ++state_.cluster;
     if (fault.kind == FaultKind::kCutsAndForgets) partition->forgets = true;
+    if (fault.kind == FaultKind::kRecreates) Recreate(fault.topic);
     cuts_all_ = fault.kind == FaultKind::kMovesCluster;
     return {.code = fault.kind == FaultKind::kMovesLeader ? int16_t{6} : fault.code,
             .cuts = fault.kind == FaultKind::kCuts || fault.kind == FaultKind::kCutsAndForgets || cuts_all_,
             .is_silent = fault.kind == FaultKind::kSaysNothing,
             .garbles = fault.kind == FaultKind::kGarbles};
+  }
+
+  void Recreate(size_t topic) {
+    ++state_.generations[topic];
+    for (PartitionState& partition : state_.partitions[topic]) LogOf(partition).BeginAnew();
   }
 
   static int32_t LeaderOf(const PartitionState& partition) { return partition.leader == 0 ? 1 : partition.leader; }
@@ -377,9 +404,7 @@ class Brokers {
       if (scenario_.names_refused) verdict.named.push_back(static_cast<int32_t>(i));
     }
     if (verdict.code == 0) verdict.code = Append(partition, batch);
-    if (verdict.code == 0) {
-      verdict.offset = std::max<int64_t>(LogOf(*partition).OffsetOf(batch), 0) + kOffsetsOfACluster * state_.cluster;
-    }
+    if (verdict.code == 0) verdict.offset = std::max<int64_t>(LogOf(*partition).OffsetOf(batch), 0);
     if (verdict.code != 0 && verdict.code != 87 && !is_late_ && !scenario_.ambiguous) Violate("a sequence that is wrong");
     return verdict;
   }

@@ -51,15 +51,18 @@ class Judge {
     return "";
   }
 
-  // The offset in a partition's row is of the same cluster as its sequence.
+  // The offset in a partition's row is of the same cluster as its sequence, and of the same topic as its id.
   std::string CheckOffsets() {
     const auto& ids = *world_.check().Get<shm::ProducerIds>(RegionKind::kProducerIds, 0);
     const auto& partitions = *world_.check().Get<shm::PartitionRows>(RegionKind::kPartitions, 0);
     for (uint64_t i = 0; i < partitions.count; ++i) {
       const shm::PartitionRow& row = partitions.rows[i];
       if (row.acked_offset < 0 || row.sequence.producer_index >= ids.count) continue;
-      const bool second = ids.ids[row.sequence.producer_index % shm::kProducerIdRoom].cluster_id[0] == 'o';
-      if (second != (row.acked_offset >= kOffsetsOfACluster)) return "an offset of another cluster";
+      const bool is_other = ids.ids[row.sequence.producer_index % shm::kProducerIdRoom].cluster_id[0] == 'o';
+      const bool is_anew = row.topic_id[0] == std::byte{2};
+      const bool of_second = row.acked_offset >= kOffsetsOfALog;
+      // A batch that was sent to the old topic may be acknowledged in the new one: the id says that it is not so.
+      if ((is_other || is_anew) != of_second && !(of_second && TellsIds(script_))) return "an offset of another log";
     }
     return "";
   }
@@ -89,16 +92,29 @@ class Judge {
       const ScriptMessage& message = script_.messages.at(static_cast<size_t>(number));
       const std::string name = "message " + std::to_string(number);
       if (message.topic != topic) return name + " in another topic";
-      if (message.keyed && message.key % script_.partitions[topic] != partition) return name + " in another partition";
-      if (!logged_.insert(number).second) {
+      if (message.keyed && !MayStandIn(message, partition)) return name + " in another partition";
+      const bool gone = i < state.anew_at;
+      const bool first = logged_.insert(number).second;
+      if (!first && (gone || gone_.erase(number) > 0)) continue;
+      if (gone) gone_.insert(number);
+      if (!first) {
         ++doubled_;
         if (!script_.ambiguous) return name + " doubled";
         continue;
       }
+      if (TellsIds(script_)) continue;  // what comes from partitions that are gone is in no order to the rest
       if (number < last[message.keyed]) return name + " behind " + std::to_string(last[message.keyed]);
       last[message.keyed] = number;
     }
     return "";
+  }
+
+  // By its key, or by the partition that it waited for and that is gone.
+  bool MayStandIn(const ScriptMessage& message, size_t partition) const {
+    const size_t before = message.key % script_.partitions[message.topic];
+    if (before == partition) return true;
+    const size_t anew = script_.partitions_anew;
+    return anew > 0 && (message.key % anew == partition || (before >= anew && before % anew == partition));
   }
 
   std::string JudgeFates() {
@@ -182,6 +198,7 @@ class Judge {
   World& world_;
   const Scenario& script_;
   std::set<int> logged_;
+  std::set<int> gone_;  // of these, in the log of a topic that is gone
   uint64_t doubled_ = 0;
   uint64_t missing_ = 0;  // neither logged nor discarded by the script's will
   std::map<size_t, uint64_t> delivered_;

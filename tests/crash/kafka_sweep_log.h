@@ -39,6 +39,7 @@ struct PartitionState {
   bool forgets;      // its producers, when what is late has come
   size_t producer_count;
   std::array<ProducerState, 8> producers;
+  size_t anew_at;  // what is before in the log was in that of a topic that is gone
   size_t size;
   std::array<uint16_t, 2 * kMostMessages> log;  // numbers of messages
   size_t appended_count;
@@ -81,13 +82,19 @@ class PartitionLog {
 
   // -1: it is not there.
   int64_t OffsetOf(const SweepBatch& batch) const {
-    int64_t end = static_cast<int64_t>(state_.size);
+    int64_t end = static_cast<int64_t>(state_.size - state_.anew_at);
     for (size_t i = state_.appended_count; i > 0; --i) {
       const AppendedBatch& appended = state_.appended[i - 1];
       end -= appended.count;
       if (IsSame(appended, batch)) return end;
     }
     return -1;
+  }
+
+  // Its topic is deleted, and there is one of the same name.
+  void BeginAnew() {
+    state_.producer_count = state_.appended_count = 0;
+    state_.anew_at = state_.size;
   }
 
   // What a reader finds.

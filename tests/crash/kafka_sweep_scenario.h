@@ -13,6 +13,8 @@ inline constexpr size_t kSweepTopics = 3;
 inline constexpr size_t kMostPartitions = 8;
 inline constexpr size_t kMostMessages = 128;
 inline constexpr uint32_t kNever = UINT32_MAX;
+inline constexpr int16_t kUnknownTopicOrPartition = 3;
+inline constexpr int16_t kRequestTimedOut = 7;
 
 enum class Fate : uint8_t {
   kLogged,
@@ -41,6 +43,7 @@ enum class FaultKind : uint8_t {
   kForgets,      // the partition's producers, and then judges
   kMovesCluster,  // all connections are cut, and from then on it is another cluster
   kCutsAndForgets,  // the connection, and the partition's producers when what is late has come
+  kRecreates,     // its topic, with fewer partitions: whatever was there is forgotten
 };
 
 // Whether a broker can be asked what is in its logs.
@@ -85,6 +88,7 @@ struct Scenario {
   std::vector<ScriptMessage> messages;
   Pace pace = Pace::kBursts;
   std::array<size_t, kSweepTopics> partitions = {2, 1, 1};
+  size_t partitions_anew = 0;      // of a topic that is created anew
   std::array<uint32_t, kSweepTopics> known_after = {0, 0, 0};  // so many requests for metadata
   std::vector<Fault> faults = {};
   size_t most_records = SIZE_MAX;  // a batch
@@ -109,7 +113,12 @@ struct Scenario {
   Late late = Late::kLost;
 };
 
+// As Kafka 2.8 and newer, of topics.
+inline bool TellsIds(const Scenario& scenario) { return scenario.partitions_anew > 0; }
+
 // Of a producer that they have no state of, as Kafka 2.5 and newer.
-inline bool TakesAnySequence(const Scenario& scenario) { return scenario.look != Look::kNone && !scenario.old_brokers; }
+inline bool TakesAnySequence(const Scenario& scenario) {
+  return (scenario.look != Look::kNone || TellsIds(scenario)) && !scenario.old_brokers;
+}
 
 }  // namespace dory::kafka

@@ -26,7 +26,6 @@ inline Messages With(Messages messages, Fate fate, std::initializer_list<size_t>
   return messages;
 }
 
-inline constexpr int16_t kRequestTimedOut = 7;
 inline constexpr int16_t kNotEnoughReplicas = 19;
 inline constexpr int16_t kAppendedWithFewReplicas = 20;
 inline constexpr int16_t kNotAuthorized = 29;
@@ -211,6 +210,14 @@ inline const std::vector<Scenario> kScenarios = {
      .old_brokers = true,
      .look = Look::kReads,
      .options = "batch_time = 20ms\n"},
+    {.name = "a topic created anew with fewer partitions",
+     .messages = Mix(32, 1),
+     .pace = Pace::kSettled,
+     .partitions = {4, 1, 1},
+     .partitions_anew = 2,
+     .faults = {{0, 0, 2, FaultKind::kRecreates, false, kUnknownTopicOrPartition}},
+     .ambiguous = true,
+     .options = "batch_time = 20ms\nbatch_messages = 2\n"},
 };
 
 }  // namespace dory::kafka

@@ -193,7 +193,7 @@ class World : public crash::Machine {
     ids.ids[0].id = kFirstProducer;
     ids.count = 1;
     auto& partitions = *kafka_->GetWritable<shm::PartitionRows>(RegionKind::kPartitions, 0);
-    partitions.rows[0] = {0, 0, {scenario_.first_sequence, scenario_.first_epoch, 0}, -1, 0, {}};
+    partitions.rows[0] = {0, 0, {scenario_.first_sequence, scenario_.first_epoch, 0}, -1, 0, {}, {}};
     partitions.count = 1;
   }
 

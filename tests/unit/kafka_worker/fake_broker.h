@@ -405,9 +405,7 @@ class FakeBroker {
   void PutResult(int16_t version, int32_t partition, const Step& step, protocol::Writer* writer) {
     writer->Put<int32_t>(partition);
     writer->Put<int16_t>(step.code);
-    const SeenBatch& batch = seen[partition].back();
-    const int64_t offset = offsets.OffsetOf(partition, batch.producer_id, batch.epoch, batch.sequence);
-    writer->Put<int64_t>(step.code == 0 ? offset : -1);
+    writer->Put<int64_t>(step.code == 0 ? OffsetOf(partition, seen[partition].back()) : -1);
     if (version >= 2) writer->Put<int64_t>(-1);
     if (version >= 5) writer->Put<int64_t>(0);
     if (version < 8) return;
@@ -426,6 +424,10 @@ class FakeBroker {
     tag.Put<int32_t>(step.leader_epoch);
     tag.PutNoTags();
     PutTag(field, writer);
+  }
+
+  int64_t OffsetOf(int32_t partition, const SeenBatch& batch) {
+    return offsets.OffsetOf(partition, batch.producer_id, batch.epoch, batch.sequence);
   }
 
   static void PutTag(const Bytes& field, protocol::Writer* writer) {

@@ -21,7 +21,7 @@ class SoundnessTest : public ::testing::Test {
     segment_.AddTopic("two");
     for (int i = 0; i < 8; ++i) end_ = segment_.Append(0, "value");
     partitions().count = 6;
-    for (int32_t i = 0; i < 6; ++i) partitions().rows[i] = {0, i, kNoSequence, -1, 0, {}};
+    for (int32_t i = 0; i < 6; ++i) partitions().rows[i] = {0, i, kNoSequence, -1, 0, {}, {}};
     producer_ids().count = 2;
     consumer().head = end_;
   }
@@ -151,7 +151,7 @@ TEST_F(SoundnessTest, Tables) {
   producer_ids().ids[1].cluster_id_size = 0;
   partitions().rows[5].topic_row = 2;
   ExpectUnsound("partition row 5");
-  partitions().rows[5] = {0, -1, kNoSequence, -1, 0, {}};
+  partitions().rows[5] = {0, -1, kNoSequence, -1, 0, {}, {}};
   ExpectUnsound("partition row 5");
   partitions().count = kMaxPartitions + 1;
   ExpectUnsound("partition rows");
