@@ -11,6 +11,8 @@
 #include <string>
 
 #include "clients/c/dory_client.h"
+#include "shm/books.h"
+#include "shm/receipts.h"
 #include "tests/unit/clients/dory_send.h"
 
 namespace dory::client {
@@ -50,17 +52,43 @@ TEST(DoryReceipt, AnotherSizeIsNoReceipt) {
   }
 }
 
-TEST(DoryReceipt, CodesHaveNames) {
+// The library knows nothing of the daemon's code, so here is where both are held together.
+
+static_assert(DORY_RECEIPT_SIZE == shm::kAnswerSize);
+static_assert(DORY_DELIVERED == shm::kDeliveredCode);
+static_assert(DORY_REJECTED_BAD_TOPIC == shm::CodeOf(shm::Reject::kBadTopic));
+static_assert(DORY_REJECTED_TOO_MANY_TOPICS == shm::CodeOf(shm::Reject::kTooManyTopics));
+static_assert(DORY_REJECTED_NO_ROOM == shm::CodeOf(shm::Reject::kNoRoom));
+static_assert(DORY_REJECTED_RATE_LIMIT == shm::CodeOf(shm::Reject::kRateLimit));
+static_assert(DORY_REJECTED_NOT_ALLOWED == shm::CodeOf(shm::Reject::kNotAllowed));
+static_assert(DORY_DISCARDED_CORRUPT == shm::CodeOf(shm::Discard::kCorrupt));
+static_assert(DORY_DISCARDED_UNKNOWN_TOPIC == shm::CodeOf(shm::Discard::kUnknownTopic));
+static_assert(DORY_DISCARDED_TOO_LARGE == shm::CodeOf(shm::Discard::kTooLarge));
+static_assert(DORY_DISCARDED_REFUSED == shm::CodeOf(shm::Discard::kRefused));
+static_assert(DORY_DISCARDED_NOT_AUTHORIZED == shm::CodeOf(shm::Discard::kNotAuthorized));
+static_assert(DORY_DISCARDED_DEADLINE == shm::CodeOf(shm::Discard::kDeadline));
+static_assert(DORY_DISCARDED_PARTITION_FULL == shm::CodeOf(shm::Discard::kPartitionFull));
+static_assert(DORY_DISCARDED_AMBIGUOUS == shm::CodeOf(shm::Discard::kAmbiguous));
+static_assert(DORY_DISCARDED_OTHER == shm::CodeOf(shm::Discard::kOther));
+
+// Rejects of messages whose id is not read, or that were never whole, are answered to nobody.
+bool IsAnswered(shm::Reject reason) {
+  return reason >= shm::Reject::kBadTopic && reason <= shm::Reject::kNotAllowed;
+}
+
+TEST(DoryReceipt, CodesHaveTheNamesOfReports) {
   EXPECT_STREQ("delivered", dory_receipt_code_name(DORY_DELIVERED));
-  for (int code = DORY_REJECTED_BAD_TOPIC; code <= DORY_REJECTED_NOT_ALLOWED; ++code) {
-    EXPECT_STRNE("unknown", dory_receipt_code_name(code)) << code;
+  for (size_t i = 0; i < shm::kRejectReasons; ++i) {
+    const auto reason = static_cast<shm::Reject>(i);
+    EXPECT_STREQ(IsAnswered(reason) ? shm::NameOf(reason) : "unknown",
+                 dory_receipt_code_name(shm::CodeOf(reason)));
   }
-  for (int code = DORY_DISCARDED_CORRUPT; code <= DORY_DISCARDED_OTHER; ++code) {
-    EXPECT_STRNE("unknown", dory_receipt_code_name(code)) << code;
+  for (size_t i = 0; i < shm::kDiscardReasons; ++i) {
+    const auto reason = static_cast<shm::Discard>(i);
+    EXPECT_STREQ(shm::NameOf(reason), dory_receipt_code_name(shm::CodeOf(reason)));
   }
-  for (const int code : {-1, 4, 10, 99, 109}) {
-    EXPECT_STREQ("unknown", dory_receipt_code_name(code));
-  }
+  EXPECT_STREQ("unknown", dory_receipt_code_name(-1));
+  EXPECT_STREQ("unknown", dory_receipt_code_name(shm::CodeOf(shm::Discard::kOther) + 1));
 }
 
 class DoryReceive : public DorySend {
