@@ -31,6 +31,8 @@ enum class Batching { kPerTopic, kOff };
 enum class TimestampSource { kClient, kReceive };
 enum class EmptyValue { kNull, kEmpty };
 enum class Compression { kNone, kGzip, kSnappy, kLz4, kZstd };  // Kafka's numbers, too
+enum class Partitioner { kPartitionKey, kMurmur2, kCrc32 };
+enum class PartitionKeyFallback { kWait, kNext };
 enum class OnAmbiguous { kAtLeastOnce, kAtMostOnce };
 enum class Idempotence { kPreferred, kRequired };
 enum class SecurityProtocol { kPlaintext, kSsl, kSaslPlaintext, kSaslSsl };
@@ -120,6 +122,8 @@ struct TopicConfig {
   int32_t compression_level = 0;           // 0: the codec's default; else one that it has
   int64_t compression_min_size = 0;
   int64_t compression_min_ratio = 0;       // percent
+  Partitioner partitioner{};
+  PartitionKeyFallback partition_key_fallback{};
   TimestampSource timestamp{};
   EmptyValue empty_value{};
   Rate rate_limit;                         // count 0: off

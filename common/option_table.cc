@@ -275,6 +275,16 @@ constexpr OptionRow kOptions[] = {
     {kTopic, "compression_min_ratio", kPercent, "10%", 0, 99, "", kKafkaWorker | kReload,
      Bind<&TopicConfig::compression_min_ratio>(),
      "A batch that compression does not make smaller by at least this part goes uncompressed."},
+    {kTopic, "partitioner", kEnum, "partition_key", 0, 0, "partition_key|murmur2|crc32", kKafkaWorker | kReload,
+     Bind<&TopicConfig::partitioner>(),
+     "What chooses the partition. partition_key: a PartitionKey message's number, modulo the number of "
+     "partitions, so that one below it names its partition; AnyPartition messages go batch by batch in turn. "
+     "murmur2 and crc32: a message that has a Kafka key, of either kind, goes where Kafka's Java client "
+     "(murmur2) or librdkafka (crc32: its consistent) would send that key; one without as its kind says."},
+    {kTopic, "partition_key_fallback", kEnum, "wait", 0, 0, "wait|next", kKafkaWorker | kReload,
+     Bind<&TopicConfig::partition_key_fallback>(),
+     "Where the partition so chosen has no leader: its messages wait for one, or go to the next partition "
+     "that has one, until it has again. Other keys never move."},
     {kTopic, "timestamp", kEnum, "client", 0, 0, "client|receive", kWorkers | kReload,
      Bind<&TopicConfig::timestamp>(),
      "Whose clock a message's timestamp is from: the client's, as it wrote it, or Dory's on "

@@ -90,7 +90,7 @@ BatchId Drain::OpenFor(Topic& topic, BatchQueue& queue, const shm::NewBatch& bat
 }
 
 Drain::Placed Drain::PlaceRouted(Topic& topic, const Arrival& arrival, int64_t now_ms) {
-  const Route route = ChooseRoute(arrival.message.header, topic.partition_count);
+  const Route route = ChooseRoute(arrival.message, topic.config.partitioner, topic.partition_count);
   const bool keyed = route.kind == shm::BatchKind::kKey;
   uint32_t row = shm::kNoIndex;
   if (keyed) {

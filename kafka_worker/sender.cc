@@ -120,27 +120,39 @@ bool Sender::IsForeign(const Partition& partition) const {
   return HasSequence(batch) && cluster_.IsForeign(batch.producer_index);
 }
 
-// The oldest batch that is due and may go to this partition, and the queue it stands in.
-BatchId Sender::PickBatch(Topic& topic, Partition& partition, BatchQueue** from, Turn* turn) const {
-  *from = nullptr;
-  if (partition.state == Partition::State::kRetry) return partition.batch;
-  BatchId best = shm::kNoIndex;
-  // A pinned batch goes before younger ones of its kind; its order is the smallest of them.
-  for (BatchQueue* queue : {&partition.pinned, &partition.keyed, &topic.any}) {
-    if (queue->empty()) continue;
-    if (queue == &topic.any && !partition.pinned.empty()) continue;
-    if (queue == &topic.any && !MayTakeAny(partition, turn)) continue;
-    const BatchDescriptor& batch = memory_.pool.descriptor(queue->front());
-    if (batch.commit.count == batch.word.first) continue;
-    if (const int64_t wait_ms = DueInMs(batch, topic.config, queue->size() == 1, turn->rule); wait_ms > 0) {
-      turn->look_again_ms = std::min(turn->look_again_ms, turn->now_ms + wait_ms);
-      continue;
-    }
-    if (best != shm::kNoIndex && memory_.pool.descriptor(best).order < batch.order) continue;
-    best = queue->front();
-    *from = queue;
+// Takes the oldest batch of the queue where it is due, and older than what was found before.
+void Sender::Consider(const Topic& topic, BatchQueue* queue, Turn* turn, Pick* pick) const {
+  if (queue->empty()) return;
+  const BatchDescriptor& batch = memory_.pool.descriptor(queue->front());
+  if (batch.commit.count == batch.word.first) return;
+  if (const int64_t wait_ms = DueInMs(batch, topic.config, queue->size() == 1, turn->rule); wait_ms > 0) {
+    turn->look_again_ms = std::min(turn->look_again_ms, turn->now_ms + wait_ms);
+    return;
   }
-  return best;
+  if (pick->from != nullptr && memory_.pool.descriptor(pick->batch).order < batch.order) return;
+  *pick = {queue->front(), queue};
+}
+
+// The oldest batch that is due and may go to this partition. REQUIRES: it has a leader.
+Sender::Pick Sender::PickBatch(Topic& topic, size_t index, Turn* turn) const {
+  Partition& partition = topic.partitions[index];
+  if (partition.state == Partition::State::kRetry) return {partition.batch, nullptr};
+  Pick pick;
+  // A pinned batch goes before younger ones of its kind; its order is the smallest of them.
+  Consider(topic, &partition.pinned, turn, &pick);
+  Consider(topic, &partition.keyed, turn, &pick);
+  if (partition.pinned.empty() && !topic.any.empty() && MayTakeAny(partition, turn)) {
+    Consider(topic, &topic.any, turn, &pick);
+  }
+  if (topic.config.partition_key_fallback == PartitionKeyFallback::kWait) return pick;
+  // It is the next one for those directly before it that have no leader.
+  const size_t count = topic.partition_count;
+  for (size_t back = 1; back < count; ++back) {
+    Partition& before = topic.partitions[(index + count - back) % count];
+    if (before.leader >= 0) break;
+    Consider(topic, &before.keyed, turn, &pick);
+  }
+  return pick;
 }
 
 // Whether this broker can be told which topic is meant: where ids alone would do, brokers are asked for it.
@@ -168,9 +180,9 @@ BrokerConnection* Sender::FindRoom(const Topic& topic, const Partition& partitio
 
 void Sender::AssignPartition(Topic& topic, size_t index, Turn* turn) {
   Partition& partition = topic.partitions[index];
-  BatchQueue* from = nullptr;
-  const BatchId id = PickBatch(topic, partition, &from, turn);
-  if (id == shm::kNoIndex || partition.leader < 0) return;
+  if (partition.leader < 0) return;
+  const auto [id, from] = PickBatch(topic, index, turn);
+  if (id == shm::kNoIndex) return;
   BrokerConnection* connection = FindRoom(topic, partition, turn);
   if (connection == nullptr || !connection->HasRoom() || !MayEncode(topic, *connection, turn)) return;
   const SentBatch again{&topic, static_cast<int32_t>(index), id, partition.leader, partition.suspicion.suspect, false};
@@ -198,8 +210,7 @@ void Sender::AssignSuspects(Turn* turn) {
     Partition& partition = candidate.topic->partitions[candidate.index];
     BrokerConnection* connection = cluster_.SuspectBroker(partition.leader);
     if (turn->loads.contains(connection) || !MayEncode(*candidate.topic, *connection, turn)) continue;
-    BatchQueue* from = nullptr;
-    const BatchId id = PickBatch(*candidate.topic, partition, &from, turn);
+    const auto [id, from] = PickBatch(*candidate.topic, candidate.index, turn);
     if (id != shm::kNoIndex) Assign(*candidate.topic, candidate.index, id, from, connection, turn);
   }
 }

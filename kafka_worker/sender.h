@@ -90,6 +90,12 @@ class Sender {
   enum class Sequencing { kWith, kWithout, kWait };
   using Loads = std::map<BrokerConnection*, Load>;
 
+  // What may go to a partition, and the queue it stands in; none: it is the partition's `batch`.
+  struct Pick {
+    BatchId batch = shm::kNoIndex;
+    BatchQueue* from = nullptr;
+  };
+
   // A suspect partition that could send.
   struct Candidate {
     Topic* topic;
@@ -120,7 +126,8 @@ class Sender {
   bool IsForeign(const Partition& partition) const;
   bool HasToAsk(const Topic& topic, const Partition& partition, const BrokerConnection& connection,
                 const Turn& turn) const;
-  BatchId PickBatch(Topic& topic, Partition& partition, BatchQueue** from, Turn* turn) const;
+  void Consider(const Topic& topic, BatchQueue* queue, Turn* turn, Pick* pick) const;
+  Pick PickBatch(Topic& topic, size_t index, Turn* turn) const;
   Sequencing ChooseSequencing(const Topic& topic, const BrokerConnection& connection, int64_t now_ms) const;
   bool PrepareFirstSend(Topic& topic, int32_t number, BatchId batch, Sequencing sequencing);
   void NoteLog(shm::PartitionRow* row, const protocol::TopicId& id) const;

@@ -27,8 +27,9 @@ def encode_keyed(topic, partition, value):
 
 class Scripted(DaemonCase):
     def run_against(self, partitions, options=OPTIONS, request_timeout="5s", max_idle_s=None,
-                    mangles=None):
+                    mangles=None, leaderless=()):
         self.broker = ScriptedBroker({"t": partitions})
+        self.broker.leaderless.update(leaderless)
         self.broker.max_idle_s = max_idle_s
         for api, how in (mangles or {}).items():
             self.broker.mangles[api].extend(how)

@@ -214,6 +214,8 @@ class ScriptedBroker:
     def __init__(self, topics):
         self.topics = dict(topics)          # name -> number of partitions; others are unknown
         self.topic_errors = {}              # name -> code, in Metadata
+        self.cluster = [self]               # partition p is led by the one at p modulo their number
+        self.leaderless = set()             # but these (topic, partition)
         self.log = collections.defaultdict(list)        # (topic, partition) -> values
         self.seen = collections.defaultdict(list)       # likewise, every Batch that came
         self.rules = {}                     # likewise, a function of a Batch: a Step, or None
@@ -354,16 +356,23 @@ class ScriptedBroker:
         return struct.pack(">hb", 0, len(offered) + 1) + rows + struct.pack(">ib", 0, 0)
 
     def answer_metadata(self, reader):
-        broker = struct.pack(">i", 1) + text("127.0.0.1") + struct.pack(">i", self.port)
-        broker += text(None)
+        brokers = [struct.pack(">i", i + 1) + text("127.0.0.1") +
+                   struct.pack(">i", broker.port) + text(None)
+                   for i, broker in enumerate(self.cluster)]
         topics = []
         for _ in range(reader.number("i")):
             name = reader.text()
             code = self.topic_errors.get(name, 0 if name in self.topics else 3)
             count = 0 if code else self.topics[name]
-            partitions = [struct.pack(">hiiiiii", 0, p, 1, 1, 1, 1, 1) for p in range(count)]
+            partitions = [struct.pack(">hiiiiii", 0, p, self.leader_of(name, p), 1, 1, 1, 1)
+                          for p in range(count)]
             topics.append(struct.pack(">h", code) + text(name) + b"\0" + array(partitions))
-        return array([broker]) + struct.pack(">i", 1) + array(topics)
+        return array(brokers) + struct.pack(">i", 1) + array(topics)
+
+    def leader_of(self, topic, partition):
+        if (topic, partition) in self.leaderless:
+            return -1
+        return partition % len(self.cluster) + 1
 
     # ---- Produce -----------------------------------------------------------------------------
 

@@ -95,6 +95,7 @@ TEST(ConfigTest, OnlyBrokersAreRequired) {
   EXPECT_EQ(config.kafka.in_flight_bytes, 32 << 20);
   EXPECT_EQ(config.ForTopic("any"), (TopicConfig{Batching::kPerTopic, 100, 256 << 10, 0,
                                                  Compression::kNone, 0, 1024, 10,
+                                                 Partitioner::kPartitionKey, PartitionKeyFallback::kWait,
                                                  TimestampSource::kClient, EmptyValue::kNull,
                                                  Rate{}, 60'000,
                          0, 600'000, OnAmbiguous::kAtLeastOnce}));
@@ -121,6 +122,7 @@ TEST(ConfigTest, EveryOptionIsRead) {
       "service_name=s\n"
       "[topic:*]\nbatching=off\nbatch_time=1ms\nbatch_bytes=1K\nbatch_messages=9\n"
       "compression=zstd\ncompression_level=22\ncompression_min_size=0\ncompression_min_ratio=99%\n"
+      "partitioner=crc32\npartition_key_fallback=next\n"
       "timestamp=receive\nempty_value=empty\nrate_limit=7/3s\nunknown_topic_deadline=off\n"
       "authorization_deadline=5s\nserver_error_deadline=off\non_ambiguous=at_most_once\n"
       "[input:x]\ntype=unix_datagram\npath=/r/x\nmode=0660\nowner=o\ngroup=p\n"
@@ -150,6 +152,7 @@ TEST(ConfigTest, EveryOptionIsRead) {
                                        {SaslMechanism::kScramSha512, "n", "/w", "", "", "", "s"}}));
   EXPECT_EQ(config.topic_defaults, (TopicConfig{Batching::kOff, 1, 1024, 9,
                                                 Compression::kZstd, 22, 0, 99,
+                                                Partitioner::kCrc32, PartitionKeyFallback::kNext,
                                                 TimestampSource::kReceive, EmptyValue::kEmpty, Rate{7, 3000}, 0,
                          5000, 0, OnAmbiguous::kAtMostOnce}));
   EXPECT_EQ(config.inputs, (std::vector<InputConfig>{{"x", InputType::kUnixDatagram, "/r/x", 0660,

@@ -98,6 +98,7 @@ class FakeBroker {
   bool knows_api_versions = true;                   // else it closes the connection, as Kafka 0.8 and 0.9 do
   int32_t leader = 1;                               // of all partitions; this broker is 1 (or 2),
   int32_t broker_id = 1;
+  std::set<int32_t> leaderless;                     // of partitions, whatever `leader` is
   uint16_t other_port = 0;                          // and at this port is the other, where there is one
   int32_t replicas = 0;                             // of each partition, as Metadata says
   bool creates = false;                             // topics, with 2 partitions, where a request allows it
@@ -315,7 +316,7 @@ class FakeBroker {
         if (creates && asked_metadata.back().allows_creation) topics[name] = 2;
         continue;
       }
-      topic = {name, 0, named == ids.end() ? protocol::kNoTopicId : named->second, found->second, leader, replicas};
+      topic = {name, 0, named == ids.end() ? protocol::kNoTopicId : named->second, found->second, leader, replicas, leaderless};
     }
     PutFakeMetadata(version, metadata, writer);
   }

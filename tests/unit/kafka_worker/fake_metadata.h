@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct FakeTopic {
   int32_t partitions = 0;
   int32_t leader = -1;  // of all of them, with leader epoch 0
   int32_t replicas = 0;
+  std::set<int32_t> leaderless = {};
 };
 
 struct FakeMetadata {
@@ -59,7 +61,7 @@ inline void PutFakeTopic(int16_t version, const FakeTopic& topic, protocol::Writ
   for (int32_t partition = 0; partition < topic.partitions; ++partition) {
     writer->Put<int16_t>(0);
     writer->Put<int32_t>(partition);
-    writer->Put<int32_t>(topic.leader);
+    writer->Put<int32_t>(topic.leaderless.contains(partition) ? -1 : topic.leader);
     if (version >= 7) writer->Put<int32_t>(0);
     for (int array = 0; array < 2; ++array) {  // the replicas, and those in sync
       writer->PutArrayCount(static_cast<size_t>(topic.replicas));

@@ -213,6 +213,56 @@ TEST_F(SenderTest, LeaderlessPartitionsAreWaitedFor) {
   EXPECT_EQ(broker_.log[0], values);
 }
 
+// Keys of the partition that has none wait for it, and no others.
+TEST_F(SenderTest, KeysOfALeaderlessPartitionWait) {
+  broker_.topics["topic"] = 4;
+  broker_.leaderless = {1, 2};
+  for (uint32_t key = 0; key < 8; ++key) segment_.AppendKeyed(topic_, key, std::to_string(key));
+  EXPECT_TRUE(LiveUntil([&] {
+    const bool rest_is_there = broker_.log[0].size() + broker_.log[3].size() == 4;
+    if (rest_is_there && broker_.metadata_requests >= 3) broker_.leaderless.clear();
+    return IsSettled();
+  }));
+  for (int32_t p = 0; p < 4; ++p) EXPECT_EQ(broker_.log[p], (Values{std::to_string(p), std::to_string(p + 4)}));
+}
+
+// They go to the next partition that has one, around the end, and no others move; then they go home again.
+TEST_F(SenderTest, KeysOfALeaderlessPartitionTakeTheNext) {
+  broker_.topics["topic"] = 4;
+  broker_.leaderless = {2, 3};
+  Configure("batch_time = 1ms\npartition_key_fallback = next\n");
+  for (uint32_t key = 0; key < 8; ++key) segment_.AppendKeyed(topic_, key, std::to_string(key));
+  Deliver();
+  std::sort(broker_.log[0].begin(), broker_.log[0].end());  // the batches of three partitions
+  EXPECT_EQ(broker_.log[0], (Values{"0", "2", "3", "4", "6", "7"}));
+  EXPECT_EQ(broker_.log[1], (Values{"1", "5"}));
+  broker_.leaderless.clear();
+  for (uint32_t key = 0; key < 4; ++key) segment_.AppendKeyed(topic_, key, "home");
+  Deliver();
+  for (int32_t p = 0; p < 4; ++p) EXPECT_EQ(broker_.log[p].back(), "home");
+}
+
+// What waits for its answer stays; the younger ones go round it.
+TEST_F(SenderTest, WhatIsUnderWayStaysWithItsPartition) {
+  broker_.topics["topic"] = 2;
+  broker_.script[0] = {{.code = 6}};
+  Configure("batch_time = 1ms\npartition_key_fallback = next\n");
+  segment_.AppendKeyed(topic_, 0, "under way");
+  bool second = false;
+  EXPECT_TRUE(LiveUntil([&] {
+    if (!second && broker_.seen[0].size() == 1) {
+      broker_.leaderless = {0};
+      segment_.AppendKeyed(topic_, 0, "younger");
+      RingBell();
+      second = true;
+    }
+    if (!broker_.log[1].empty()) broker_.leaderless.clear();
+    return second && IsSettled();
+  }));
+  EXPECT_EQ(broker_.log[0], Values{"under way"});
+  EXPECT_EQ(broker_.log[1], Values{"younger"});
+}
+
 // Metadata is fine, the leader is down: nothing but its back-off says when to try again.
 TEST_F(SenderTest, ALeaderThatIsDownIsTriedAgainUntilItIsUp) {
   FakeBroker other(context_.loop, false);
