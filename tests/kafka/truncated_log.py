@@ -74,7 +74,7 @@ def expect(cluster, dory, topic, values, possible_duplicates):
 
 
 def what_comes_after_arrives(cluster, _scale):
-    """A first attempt that is refused for its sequence is in no log: it goes under the next epoch."""
+    """A first attempt that is refused for its sequence is in no log: the next epoch begins."""
     with partition(cluster) as (topic, _relay, dory):
         empty_log(cluster, topic)
         send(dory, topic, VALUES)
