@@ -130,6 +130,7 @@ void DrainFinally(IntakeLane& lane, std::span<const InputSocket> sockets, const 
     for (const InputSocket& socket : sockets) ::shutdown(socket.fd, SHUT_RD);
   }
   DORY_CRASH_POINT("drain.shutdown");
+  lane.receipts().Close();
   FinalDrain drain(lane, limits);
   drain.KeepSlots();
   for (uint32_t slot = 0; slot < lane.streams().size(); ++slot) drain.KeepStream(slot);

@@ -25,8 +25,9 @@ IntakeLane::IntakeLane(shm::Segment& segment, uint32_t lane, const Config& confi
     : memory_(segment, lane),
       settings_(std::move(settings)),
       receiver_(memory_),
-      publisher_(memory_, config, settings_.limits),
-      streams_(memory_, [this](const Burst& burst) { return PublishStream(burst); }),
+      receipts_(memory_),
+      publisher_(memory_, config, settings_.limits, receipts_),
+      streams_(memory_, receipts_, [this](const Burst& burst) { return PublishStream(burst); }),
       overflow_(memory_.producer, settings_.overflow_path),
       waker_(&memory_.consumer->data_sleep, data_doorbell),
       largest_record_(LargestRecord(memory_.slot_size)) {}
@@ -36,6 +37,7 @@ void IntakeLane::Recover() {
   receiver_.RewritePointers();
   slots_locked_ = receiver_.LockSlots();
   [[maybe_unused]] const SlotRange pending = receiver_.Pending();  // asserts that they are neighbours
+  receipts_.Recover();
   streams_.Recover();
   overflow_.Open();
   waker_.Wake();
@@ -51,9 +53,10 @@ Outcome IntakeLane::PublishLeftovers() {
   return PublishSlots(when, 0) ? Outcome::kMore : Outcome::kNoRoom;
 }
 
-size_t IntakeLane::PublishStream(const Burst& burst) {
-  return PublishBurst(burst, settings_.reject_when_full ? WhenNoRoom::kReject : WhenNoRoom::kCut,
-                      settings_.held_back);
+Outcome IntakeLane::PublishStream(const Burst& burst) {
+  const WhenNoRoom when = settings_.reject_when_full ? WhenNoRoom::kReject : WhenNoRoom::kCut;
+  if (PublishBurst(burst, when, settings_.held_back) > 0) return Outcome::kMore;
+  return publisher_.lacked_receipt() ? Outcome::kNoReceipt : Outcome::kNoRoom;
 }
 
 size_t IntakeLane::PublishBurst(const Burst& burst, WhenNoRoom when, uint64_t held_back) {

@@ -17,6 +17,7 @@
 #include "intake_worker/outcome.h"
 #include "intake_worker/overflow.h"
 #include "intake_worker/publish.h"
+#include "intake_worker/receipts.h"
 #include "intake_worker/receive.h"
 #include "intake_worker/stream_lane.h"
 #include "shm/breadcrumb.h"
@@ -53,6 +54,8 @@ class IntakeLane {
   Outcome ReceiveOnce(uint32_t input, int fd);
 
   StreamLane& streams() { return streams_; }
+  Receipts& receipts() { return receipts_; }
+  uint64_t* receipt_sleep() { return &memory_.producer->receipt_sleep; }
 
   // Whether P1 would read.
   bool HasRoom() const { return CountReceivable() > 0; }
@@ -88,11 +91,12 @@ class IntakeLane {
   uint64_t CountReceivable() const;
   void Mark(shm::Step step) const { shm::LeaveBreadcrumb(memory_.page, step, memory_.producer->stage.base); }
   Outcome PublishOverflow();
-  size_t PublishStream(const Burst& burst);
+  Outcome PublishStream(const Burst& burst);
 
   LaneMemory memory_;
   LaneSettings settings_;
   Receiver receiver_;
+  Receipts receipts_;
   Publisher publisher_;
   StreamLane streams_;
   OverflowFile overflow_;

@@ -11,9 +11,9 @@
 #include "common/control.pb.h"
 #include "common/log.h"
 #include "common/worker_context.h"
+#include "intake_worker/doorbell_waiter.h"
 #include "intake_worker/final_drain.h"
 #include "intake_worker/intake_lane.h"
-#include "intake_worker/room_waiter.h"
 #include "intake_worker/stream_inputs.h"
 #include "shm/segment.h"
 
@@ -89,6 +89,7 @@ class IntakeWorker {
     SetHandlers();
     heartbeat_.StartEvery(kHeartbeatMs);
     go_on_timer_.StartOnce(0);
+    if (streams_) streams_->GiveReceipts();
     context_.SendReady();
   }
 
@@ -147,6 +148,7 @@ class IntakeWorker {
     room_waiter_.End();
     if (outcome == Outcome::kMore) return go_on_timer_.StartOnce(0);
     if (streams_) streams_->Settle(!held_);
+    if (room_waiter_.waiting()) return;  // they had more than there is room for
     if (held_) return SayHolding();
     WatchSockets(kReadable);
   }
@@ -175,7 +177,7 @@ class IntakeWorker {
   std::vector<InputSocket> sockets_;
   std::vector<std::unique_ptr<IoWatcher>> watchers_;
   std::unique_ptr<StreamInputs> streams_;  // none: the lane has no stream inputs
-  RoomWaiter room_waiter_;
+  DoorbellWaiter room_waiter_;
   Timer go_on_timer_;
   Timer heartbeat_;
   bool held_ = false;

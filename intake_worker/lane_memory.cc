@@ -14,6 +14,12 @@ std::span<T> MapTable(shm::Segment& segment, RegionKind kind, uint32_t lane) {
   return {reinterpret_cast<T*>(bytes.data()), bytes.size() / sizeof(T)};
 }
 
+std::span<const shm::Outcome> MapOutcomes(shm::Segment& segment, uint32_t lane) {
+  const uint32_t tickets = segment.geometry().tickets;
+  if (tickets == 0) return {};
+  return {segment.Get<shm::Outcome>(RegionKind::kOutcomes, lane), tickets};
+}
+
 }  // namespace
 
 LaneMemory::LaneMemory(shm::Segment& segment, uint32_t lane)
@@ -22,6 +28,9 @@ LaneMemory::LaneMemory(shm::Segment& segment, uint32_t lane)
       slot_size(segment.geometry().slot_size),
       connections(MapTable<shm::Connection>(segment, RegionKind::kConnections, lane)),
       areas(MapTable<std::byte>(segment, RegionKind::kAreas, lane)),
+      receipts(segment.geometry().tickets == 0 ? std::span<std::byte>{}
+                                               : segment.WritableBytes(RegionKind::kTickets, lane)),
+      outcomes(MapOutcomes(segment, lane)),
       geometry(segment.geometry()),
       producer(segment.GetWritable<shm::ProducerPage>(RegionKind::kProducer, lane)),
       consumer(segment.Get<shm::ConsumerPage>(RegionKind::kConsumer, lane)),

@@ -19,6 +19,8 @@ struct LaneMemory {
   uint32_t slot_size;
   std::span<shm::Connection> connections;  // none where the segment has no stream inputs
   std::span<std::byte> areas;
+  std::span<std::byte> receipts;           // tickets and answer areas; none likewise
+  std::span<const shm::Outcome> outcomes;
   shm::Geometry geometry;
   shm::ProducerPage* producer;
   const shm::ConsumerPage* consumer;

@@ -5,11 +5,12 @@
 namespace dory::intake {
 
 enum class Outcome {
-  kMore,    // there may be more
-  kEmpty,   // nothing is left
-  kNoRoom,  // the ring is full
-  kNoArea,  // of a connection: all areas that its next message could lie in are taken
-  kEnd,     // of a connection: nothing more comes, or nothing of it can be read any more
+  kMore,       // there may be more
+  kEmpty,      // nothing is left
+  kNoRoom,     // the ring is full
+  kNoArea,     // of a connection: all areas that its next message could lie in are taken
+  kNoReceipt,  // of a connection: its next message asks for a receipt, and may not yet
+  kEnd,        // of a connection: nothing more comes, or nothing of it can be read any more
 };
 
 }  // namespace dory::intake

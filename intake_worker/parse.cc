@@ -20,6 +20,7 @@ constexpr std::array<bool, 256> MakeTopicCharacters() {
 constexpr std::array<bool, 256> kTopicCharacters = MakeTopicCharacters();
 
 constexpr int16_t kNewestVersion = 1;
+constexpr int16_t kAsksForReceipt = 1;  // of Flags
 
 // A field with its size before it. A size below `smallest` fails the reader.
 template <typename Size>
@@ -49,9 +50,11 @@ void ReadHeaders(ByteReader& reader, ByteSpan bytes, ParsedMessage* message) {
 }
 
 // What follows ApiVersion in `bytes`, which is the whole message. False: malformed.
-bool ReadBody(ByteReader& reader, ByteSpan bytes, ParsedMessage* message) {
+bool ReadBody(ByteReader& reader, ByteSpan bytes, bool may_ask, ParsedMessage* message) {
   const int16_t flags = reader.Read<int16_t>();
+  if (flags != 0 && (flags != kAsksForReceipt || !may_ask || !message->knows_null)) return false;
   if (message->kind == shm::MessageKind::kPartitionKey) message->partition_key = reader.Read<uint32_t>();
+  if (flags == kAsksForReceipt) message->receipt_id = reader.Read<int64_t>();
   message->topic = AsText(ReadSized<int16_t>(reader, 1));
   message->timestamp_ms = reader.Read<int64_t>();
   if (message->knows_null) {
@@ -63,7 +66,7 @@ bool ReadBody(ByteReader& reader, ByteSpan bytes, ParsedMessage* message) {
     if (message->key->empty()) message->key.reset();
     message->value = ReadSized<int32_t>(reader, 0);
   }
-  return reader.ok() && reader.remaining() == 0 && flags == 0;
+  return reader.ok() && reader.remaining() == 0;
 }
 
 ParseResult Refuse(ParseResult& result, Reject reason) {
@@ -80,7 +83,7 @@ bool IsTopicName(std::string_view name) {
   return allowed;
 }
 
-ParseResult Parse(ByteSpan bytes, bool truncated, size_t limit) {
+ParseResult Parse(ByteSpan bytes, bool truncated, size_t limit, bool may_ask) {
   ParseResult result;
   if (truncated || bytes.size() > limit) return Refuse(result, Reject::kTooLong);
   if (bytes.size() < kSmallestMessage) return Refuse(result, Reject::kMalformed);
@@ -101,7 +104,10 @@ ParseResult Parse(ByteSpan bytes, bool truncated, size_t limit) {
   message.kind = result.api_key == kAnyPartitionKey ? shm::MessageKind::kAnyPartition
                                                     : shm::MessageKind::kPartitionKey;
   message.knows_null = result.api_version > 0;
-  if (!ReadBody(reader, bytes, &message)) return Refuse(result, Reject::kMalformed);
+  if (!ReadBody(reader, bytes, may_ask, &message)) {
+    message.receipt_id.reset();
+    return Refuse(result, Reject::kMalformed);
+  }
   if (!IsTopicName(message.topic)) return Refuse(result, Reject::kBadTopic);
   return result;
 }

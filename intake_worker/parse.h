@@ -2,13 +2,16 @@
 //
 // A message's layout, in wire order and big-endian; Headers are of version 1:
 //
-//     int32 Size | int16 ApiKey | int16 ApiVersion | int16 Flags | [int32 PartitionKey] |
+//     int32 Size | int16 ApiKey | int16 ApiVersion | int16 Flags | [int32 PartitionKey] | [int64 ReceiptId] |
 //     int16 TopicSize, Topic | int64 Timestamp | [Headers] | int32 KeySize, Key | int32 ValueSize, Value
 //
 //     Headers: int16 Count | Count times: int16 NameSize, Name | int32 ValueSize, Value
 //
 // In version 1 a size of -1 is null: of a key, a value, a header's value. Version 0 can't say it, so there
 // a key of size 0 is null, and the topic's option says what a value of size 0 is.
+//
+// Bit 0 of Flags, in version 1 and of a stream, says that ReceiptId is there and a receipt wanted. All other bits
+// are 0.
 
 #pragma once
 
@@ -38,18 +41,19 @@ struct ParsedMessage {
   std::optional<ByteSpan> key;    // none: null
   std::optional<ByteSpan> value;  // none: null
   bool knows_null = false;        // else a value of size 0 is what the topic's option says
+  std::optional<int64_t> receipt_id;  // a receipt is wanted
 };
 
 struct ParseResult {
   std::optional<shm::Reject> reject;  // nothing: `message` is one
   int16_t api_key = 0;                // these two where they could be read
   int16_t api_version = 0;
-  ParsedMessage message;  // its bytes are those that were parsed
+  ParsedMessage message;  // its bytes are those that were parsed; of kBadTopic it is whole as well
 };
 
 // `bytes` is a whole datagram, or what a slot could hold of it: then `truncated`. `limit` is the
-// largest message allowed.
-ParseResult Parse(ByteSpan bytes, bool truncated, size_t limit);
+// largest message allowed. `may_ask`: it came by a stream, where a receipt can be given.
+ParseResult Parse(ByteSpan bytes, bool truncated, size_t limit, bool may_ask = false);
 
 // Calls `each(name, value)` for the headers of a parsed message, in their order.
 template <typename Each>

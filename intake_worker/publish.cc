@@ -22,8 +22,9 @@ uint64_t LargestRecord(uint64_t message_size) {
   return shm::AlignRecord(shm::kRecordOverhead + message_size + grown_headers - kMessageOverhead - kSmallestTopic);
 }
 
-Publisher::Publisher(const LaneMemory& memory, const Config& config, std::vector<uint32_t> limits)
-    : slots_(memory.slots),
+Publisher::Publisher(const LaneMemory& memory, const Config& config, std::vector<uint32_t> limits, Receipts& receipts)
+    : receipts_(receipts),
+      slots_(memory.slots),
       connections_(memory.connections),
       producer_(memory.producer),
       page_(memory.page),
@@ -35,6 +36,7 @@ Publisher::Publisher(const LaneMemory& memory, const Config& config, std::vector
       journal_(&memory.producer->stage, &books_),
       writer_(memory.producer, memory.consumer, memory.ring),
       report_(memory, config) {
+  for (const InputConfig& input : config.inputs) are_streams_.push_back(input.IsStream());
   FinishDecided();
   RollReport(BoottimeNs());
   appended_ = books_.SumAppended();
@@ -54,6 +56,7 @@ size_t Publisher::Publish(const Burst& burst, WhenNoRoom when, uint64_t held_bac
   FillStage(burst, decided.messages);
   Commit(decided.appended);
   FinishBurst();
+  receipts_.FinishBurst();
   appended_ += decided.appended;
   return decided.messages;
 }
@@ -75,21 +78,32 @@ Publisher::Decided Publisher::Decide(const Burst& burst, WhenNoRoom when, uint64
   const int64_t now_ns = BoottimeNs();
   RollReport(now_ns);
   admitter_.BeginBurst(now_ns);
+  lacked_receipt_ = false;
   Decided decided;
   for (const RawMessage& message : burst.messages) {
     if (!journal_.HasRoom()) break;
-    const ParseResult parsed = Read(message);
+    const ParseResult parsed = Read(burst, message);
+    const bool asks = parsed.message.receipt_id && shm::IsOfConnection(burst.source) && receipts_.CanAnswer(burst.index);
+    if (asks && !receipts_.MayAsk(burst.index)) {
+      lacked_receipt_ = true;
+      break;
+    }
     Admission admission = admitter_.Admit(parsed, message.input);
     if (admission.admitted && !writer_.Fits(admission.record.RecordSize(), held_back)) {
       if (when == WhenNoRoom::kCut) break;
       admission = admitter_.RefuseForRoom(admission);
     }
     if (admission.admitted) {
+      if (asks) admission.record.header.ticket = receipts_.NextNumber();
       writer_.Write(admission.record, now_ns, appended_ + decided.appended++);
       admitter_.NoteWritten(admission);
       DORY_CRASH_POINT("P3.record");
     } else {
       report_.Note(message, parsed, admission);
+    }
+    if (asks) {
+      const int16_t code = admission.admitted ? shm::kNoCode : shm::CodeOf(admission.reason);
+      receipts_.Take(burst.index, *parsed.message.receipt_id, code, writer_.write_position());
     }
     Count(admission);
     ++decided.messages;
@@ -97,9 +111,11 @@ Publisher::Decided Publisher::Decide(const Burst& burst, WhenNoRoom when, uint64
   return decided;
 }
 
-ParseResult Publisher::Read(const RawMessage& message) const {
+ParseResult Publisher::Read(const Burst& burst, const RawMessage& message) const {
   if (message.fault) return {.reject = message.fault, .message = {}};
-  return Parse(message.bytes, message.truncated, message.limit > 0 ? message.limit : LimitOf(message.input));
+  const bool of_stream = shm::IsOfConnection(burst.source) ||
+                         (message.input < are_streams_.size() && are_streams_[message.input]);
+  return Parse(message.bytes, message.truncated, message.limit > 0 ? message.limit : LimitOf(message.input), of_stream);
 }
 
 void Publisher::Count(const Admission& admission) {
@@ -120,6 +136,8 @@ void Publisher::FillStage(const Burst& burst, size_t decided) {
   DORY_CRASH_POINT("P3.stage_slots");
   Store(stage.out, burst.messages.empty() ? 0 : burst.messages[decided - 1].out);
   DORY_CRASH_POINT("P3.stage_out");
+  Store(stage.last_ticket, receipts_.last_taken());
+  DORY_CRASH_POINT("P3.stage_ticket");
 }
 
 // P4.
@@ -142,6 +160,7 @@ void Publisher::FinishBurst() {
   if (DORY_IS_MUTANT("P6 before P5")) Store(stage.base, Load(producer_->tail));
   Mark(shm::Step::kP5);
   SetCounters();
+  receipts_.SetLast(stage.last_ticket);
   if (Load(stage.decided) == shm::kWrittenToOverflow) {
     Store(producer_->overflow_in, stage.overflow_in);
     DORY_CRASH_POINT("P5.overflow_in");

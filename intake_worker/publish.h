@@ -2,7 +2,7 @@
 //
 //     P3  decide each message; write the admitted ones behind tail; fill the stage and its journal
 //     P4  store tail; or the word `decided`, where nothing was appended. Decided from here on.
-//     P5  counters = journal; release the source
+//     P5  counters = journal; Tickets::last; release the source
 //     P6  base = tail; decided = 0
 //
 // Owner: the lane's intake, alone.
@@ -23,6 +23,7 @@
 #include "intake_worker/connection_table.h"
 #include "intake_worker/journal.h"
 #include "intake_worker/lane_memory.h"
+#include "intake_worker/receipts.h"
 #include "intake_worker/receive.h"
 #include "intake_worker/reject_report.h"
 #include "intake_worker/topic_table.h"
@@ -42,11 +43,15 @@ uint64_t LargestRecord(uint64_t message_size);
 class Publisher {
  public:
   // `limits`: the largest message of each input. A start: finishes what was decided.
-  Publisher(const LaneMemory& memory, const Config& config, std::vector<uint32_t> limits);
+  Publisher(const LaneMemory& memory, const Config& config, std::vector<uint32_t> limits, Receipts& receipts);
 
   // How many of the burst's messages were decided, from the first on: fewer where the journal or the
-  // ring has no more room; 0 where the ring has none for the first. `held_back` bytes of it are kept.
+  // ring has no more room, or one asks for a receipt and may not yet; 0 where this is so for the first.
+  // `held_back` bytes of the ring are kept.
   size_t Publish(const Burst& burst, WhenNoRoom when, uint64_t held_back);
+
+  // Whether the last burst was cut before a message that may not ask for a receipt yet.
+  bool lacked_receipt() const { return lacked_receipt_; }
 
   // P4 to P6 for a burst that lies in the overflow file, whose new end is `overflow_in`.
   void CommitToOverflow(const Burst& burst, uint64_t overflow_in);
@@ -75,7 +80,7 @@ class Publisher {
 
   void FinishDecided();
   Decided Decide(const Burst& burst, WhenNoRoom when, uint64_t held_back);
-  ParseResult Read(const RawMessage& message) const;
+  ParseResult Read(const Burst& burst, const RawMessage& message) const;
   void Count(const Admission& admission);
   void FillStage(const Burst& burst, size_t decided);
   void Commit(uint64_t appended);
@@ -87,12 +92,15 @@ class Publisher {
 
   uint32_t LimitOf(uint32_t input) const { return input < limits_.size() ? limits_[input] : slot_size_; }
 
+  Receipts& receipts_;
   shm::ReceiveSlots* slots_;
   std::span<shm::Connection> connections_;
   shm::ProducerPage* producer_;
   shm::WorkerPage* page_;
   uint32_t slot_size_;
   std::vector<uint32_t> limits_;
+  std::vector<bool> are_streams_;  // inputs
+  bool lacked_receipt_ = false;
   BooksWriter books_;
   TopicTable topics_;
   Admitter admitter_;

@@ -3,6 +3,7 @@
 //
 // Order: what an earlier life has left is published before any connection is opened or read (Settle). A
 //   connection's descriptor is closed, and the supervisor told, only once all that was received of it is decided.
+//   One whose client has sent its last is closed once it has its receipts, or takes them no more.
 // On crash: the supervisor has a duplicate of each, and hands all over again; clients notice nothing.
 // Errors: a connection whose message is unfinished for its input's partial_timeout is closed.
 
@@ -15,6 +16,7 @@
 
 #include "common/hand_over.h"
 #include "common/worker_context.h"
+#include "intake_worker/doorbell_waiter.h"
 #include "intake_worker/final_drain.h"
 #include "intake_worker/intake_lane.h"
 
@@ -22,7 +24,8 @@ namespace dory::intake {
 
 class StreamInputs {
  public:
-  // `on_no_room` is called where the ring is full. `link`: where connections are handed over.
+  // `on_no_room` is called where whole messages are left for which the ring has no room. `link`: where connections
+  // are handed over.
   StreamInputs(WorkerContext& context, IntakeLane& lane, int link, std::function<void()> on_no_room);
   ~StreamInputs();
 
@@ -30,6 +33,9 @@ class StreamInputs {
   // now on, or not.
   void Settle(bool read);
   void Pause() { reading_ = false; }
+
+  // Answers messages whose outcome is there, sends receipts, and takes the messages that waited for that.
+  void GiveReceipts();
 
   // Takes what was handed over and not looked at. All connections, for the final drain.
   std::vector<StreamSocket> TakeAll();
@@ -40,14 +46,19 @@ class StreamInputs {
   void OnHandedOver(HandedConnection handed);
   void Take(HandedConnection handed);
   void EndOthers();
+  void OnReady(Connection& connection, int directions);
   void OnReadable(Connection& connection);
   void ReadSome(Connection& connection);
+  void EndReading(Connection& connection);
+  void SendReceipts(Connection& connection);
+  void ReleaseHeld();
   void WaitForArea(Connection& connection, AreaKind kind);
   void WakeAreaWaiters();
   void UpdatePartTimer(Connection& connection);
   void OnPartTimeout(Connection& connection);
   void Close(Connection& connection);
   bool Resume(uint32_t slot);
+  void StopReading(Connection& connection);
   const InputConfig& ConfigOf(uint32_t input) const { return context_.config.inputs[input]; }
 
   WorkerContext& context_;
@@ -61,6 +72,7 @@ class StreamInputs {
   std::deque<uint32_t> area_waiters_[2];   // by AreaKind
   std::vector<std::unique_ptr<Connection>> closed_;  // to be destroyed outside of their callbacks
   Timer reaper_;
+  DoorbellWaiter outcome_waiter_;  // while any receipt is to come
   HandOverReceiver hand_over_;
 };
 

@@ -1,6 +1,7 @@
 #include "intake_worker/stream_lane.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "intake_worker/assemble.h"
 
@@ -44,7 +45,8 @@ Outcome StreamLane::PublishAll(uint32_t slot) {
   for (;;) {
     const Burst burst = NextBurst(slot);
     if (burst.messages.empty()) return Outcome::kEmpty;
-    if (publish_(burst) == 0) return Outcome::kNoRoom;
+    const Outcome published = publish_(burst);
+    if (published != Outcome::kMore) return published;
     if (HasEnded(slot)) return Outcome::kEnd;
   }
 }
@@ -56,12 +58,39 @@ Outcome StreamLane::PublishLeftovers() {
   GiveBackArea(slot);
   if (outcome == Outcome::kNoRoom) return outcome;
   leftovers_.pop_front();
+  if (outcome == Outcome::kNoReceipt) Hold(slot);
+  if (std::erase(ending_, slot) > 0) End(slot);
   return Outcome::kMore;
 }
 
-void StreamLane::Open(uint32_t slot, uint64_t generation, const ConnectionTable::Kind& kind) {
+void StreamLane::Hold(uint32_t slot) {
+  held_.push_back(slot);
+  is_held_[slot] = true;
+}
+
+std::vector<uint32_t> StreamLane::PublishHeld() {
+  std::vector<uint32_t> released;
+  for (const uint32_t slot : std::exchange(held_, {})) {
+    const Outcome outcome = PublishAll(slot);
+    GiveBackArea(slot);
+    if (outcome == Outcome::kNoReceipt) {
+      held_.push_back(slot);
+      continue;
+    }
+    is_held_[slot] = false;
+    if (outcome == Outcome::kNoRoom) leftovers_.push_back(slot);
+    released.push_back(slot);
+  }
+  return released;
+}
+
+bool StreamLane::Open(uint32_t slot, uint64_t generation, const ConnectionTable::Kind& kind) {
+  receipts_.Leave(slot);
   if (table_.HasBytes(slot)) End(slot);
+  if (table_.HasBytes(slot)) return false;
+  receipts_.Open(slot);
   table_.Open(slot, generation, kind);
+  return true;
 }
 
 StreamLane::Received StreamLane::ReadOnly(uint32_t slot, int fd) {
@@ -77,11 +106,14 @@ StreamLane::Received StreamLane::Receive(uint32_t slot, int fd) {
   const Outcome published = PublishAll(slot);
   GiveBackArea(slot);
   if (published == Outcome::kNoRoom) leftovers_.push_back(slot);
+  if (published == Outcome::kNoReceipt) Hold(slot);
   return published == Outcome::kEmpty ? received : Received{published};
 }
 
 void StreamLane::End(uint32_t slot) {
   if (HasEnded(slot)) return;
+  if (is_held_[slot] && !PublishUnasked(slot)) return;
+  if (HasEnded(slot)) return;  // by what it had sent
   if (table_.HasBytes(slot)) {
     messages_[0] = {.bytes = table_.Bytes(slot), .input = table_[slot].input, .out = table_[slot].in,
                     .fault = UncleanOf(slot)};
@@ -92,9 +124,22 @@ void StreamLane::End(uint32_t slot) {
   GiveBackArea(slot);
 }
 
+// What was held for receipts that nobody waits for. False: there is no room for it, it ends behind the leftovers.
+bool StreamLane::PublishUnasked(uint32_t slot) {
+  receipts_.Leave(slot);
+  is_held_[slot] = false;
+  std::erase(held_, slot);
+  if (PublishAll(slot) != Outcome::kNoRoom) return true;
+  leftovers_.push_back(slot);
+  ending_.push_back(slot);
+  return false;
+}
+
 void StreamLane::EndOthers(const std::vector<bool>& live) {
   for (uint32_t slot = 0; slot < size(); ++slot) {
-    if (!live[slot] && table_.HasBytes(slot)) End(slot);
+    if (live[slot]) continue;
+    receipts_.Leave(slot);
+    if (table_.HasBytes(slot)) End(slot);
   }
 }
 

@@ -249,13 +249,13 @@ struct alignas(kLine) Connection {
   uint64_t limit;       // the largest message allowed, bytes
   mmsghdr message;      // msg_len: kEmptySlot, or what recvmmsg has read and `in` may not know yet
   iovec buffer;
-  // Receipts: [sent, put) are to be sent. They lie in the answer area, which means something only while there are
-  // any, or open tickets; else it is free. Position p is at (p - answer_base) mod kAnswerRoom (receipts.h).
+  // Receipts: bytes [sent, put) are to be sent, and lie in the answer area, which the connection holds while there
+  // are any, or open tickets. Position p is at (p - answer_base) mod kAnswerRoom (receipts.h).
   uint64_t send_base;    // where the bytes of the next sendmmsg begin
   uint64_t sent;
   uint64_t put;
   uint64_t answer_base;
-  uint64_t answer_area;
+  uint64_t answer_area;  // its number + 1; 0: it holds none, and open tickets of it are answered to nobody
   mmsghdr answer;        // msg_len: kEmptySlot, or what sendmmsg has sent and `sent` may not know yet
   iovec answer_parts[2];
 };

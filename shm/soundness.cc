@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "shm/pool.h"
+#include "shm/receipts.h"
 #include "shm/record.h"
 #include "shm/store.h"
 #include "shm/stream_area.h"
@@ -44,6 +45,8 @@ class SoundnessCheck {
     if (status.ok()) status = CheckStage();
     if (status.ok()) status = CheckSlots();
     if (status.ok()) status = CheckConnections();
+    if (status.ok()) status = CheckTickets();
+    if (status.ok()) status = CheckAnswers();
     if (status.ok()) status = CheckTopics();
     if (status.ok()) status = CheckProducerIds();
     if (status.ok()) status = CheckPartitions();
@@ -119,6 +122,38 @@ class SoundnessCheck {
       if (!within || !areas.insert(binding.area).second) {
         return Unsound("connection {}: bytes [{}, {}) in area {} from {}", slot, bytes.out, bytes.in, binding.area,
                        binding.base);
+      }
+    }
+    return Status::Ok();
+  }
+
+  // Those that are open belong to an entry.
+  Status CheckTickets() const {
+    if (geometry_.tickets == 0) return Status::Ok();
+    const auto* table = segment_.Get<Tickets>(RegionKind::kTickets, lane_);
+    const auto* tickets = reinterpret_cast<const Ticket*>(table + 1);
+    for (uint32_t i = 0; i < geometry_.tickets; ++i) {
+      if (IsFree(tickets[i], Load(table->last)) || tickets[i].connection < geometry_.connections) continue;
+      return Unsound("ticket {}: connection {} of {}", tickets[i].number, tickets[i].connection, geometry_.connections);
+    }
+    return Status::Ok();
+  }
+
+  // Receipts that are to be sent lie in an area that nobody else has.
+  Status CheckAnswers() const {
+    if (geometry_.tickets == 0) return Status::Ok();
+    const auto* connections = segment_.Get<Connection>(RegionKind::kConnections, lane_);
+    std::set<uint64_t> areas;
+    for (uint32_t slot = 0; slot < geometry_.connections; ++slot) {
+      const Connection& connection = connections[slot];
+      if (connection.answer_area == 0) continue;
+      const uint32_t unnoted = connection.answer.msg_len;
+      const uint64_t sent = unnoted == kEmptySlot ? connection.sent : connection.send_base + unnoted;
+      const bool within = connection.answer_area <= AnswerAreaCount(geometry_) && connection.answer_base <= sent &&
+                          sent <= connection.put && connection.put - connection.sent <= kAnswerRoom;
+      if (!within || !areas.insert(connection.answer_area).second) {
+        return Unsound("connection {}: receipts [{}, {}) in answer area {} from {}", slot, sent, connection.put,
+                       connection.answer_area, connection.answer_base);
       }
     }
     return Status::Ok();

@@ -55,6 +55,10 @@ int RunMutants() {
           {"", 4, "ring beside the file"},
           {"", 5, "read_base before msg_len"},
           {"", 7, "bound before it is copied"},
+          {"", 9, "asked for before it is decided"},
+          {"", 9, "not answered before put"},
+          {"", 9, "done before put"},
+          {"", 9, "send_base before msg_len"},
       },
       RunJob);
 }

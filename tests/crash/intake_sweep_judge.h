@@ -32,6 +32,7 @@ class Judge {
     if (world_.shared().sent_late > 0) return "lost: a socket took it after its final drain";
     std::string problem = JudgeOrder();
     if (problem.empty()) problem = JudgeFates();
+    if (problem.empty()) problem = JudgeReceipts();
     if (problem.empty()) problem = JudgeBooks();
     if (problem.empty()) problem = JudgeReport();
     if (problem.empty()) problem = JudgeSegment();
@@ -57,6 +58,7 @@ class Judge {
       if (!fresh && number <= at->second) return "order, or doubled: " + std::string(kept.identity);
       at->second = number;
       ++kept_[kept.identity];
+      ordinals_[kept.identity] = kept.ordinal;
       ++kept_of_topic_[books_.topics.at(kept.row).name];
     }
     return "";
@@ -76,6 +78,41 @@ class Judge {
       }
     }
     return "";
+  }
+
+  // Each one that was asked for once, whole, and true. What a final drain takes asks for none.
+  std::string JudgeReceipts() {
+    for (size_t slot = 0; slot < world_.stream_count(); ++slot) {
+      const bool may_be_missing = world_.scenario().lives[0].dying || World::IsLeft(slot);
+      const ByteSpan bytes = AsBytes(std::string_view(world_.shared().receipts[slot].data(), world_.shared().receipt_bytes[slot]));
+      if (bytes.size() % shm::kAnswerSize != 0) return "a receipt is torn";
+      std::map<int64_t, int> given;
+      for (ByteReader reader(bytes); reader.remaining() > 0;) {
+        if (reader.Read<int32_t>() != static_cast<int32_t>(shm::kAnswerSize)) return "a receipt's size";
+        const auto id = reader.Read<int64_t>();
+        const auto code = reader.Read<int16_t>();
+        const auto partition = reader.Read<int32_t>();
+        const auto offset = reader.Read<int64_t>();
+        const std::vector<Sent>& sent = world_.SentOnStream(slot);
+        const auto message = std::ranges::find_if(sent, [id](const Sent& one) { return one.receipt_id == id; });
+        if (message == sent.end()) return "a receipt that nobody asked for";
+        if (!IsTrue(*message, code, partition, offset)) return "a receipt is wrong";
+        if (++given[id] > 1) return "a receipt is given twice";
+      }
+      for (const Sent& message : world_.SentOnStream(slot)) {
+        if (message.receipt_id && !given.contains(*message.receipt_id) && !may_be_missing) return "a receipt is missing";
+      }
+    }
+    return "";
+  }
+
+  bool IsTrue(const Sent& message, int16_t code, int32_t partition, int64_t offset) {
+    if (kept_.contains(message.identity)) {
+      return code == shm::kDeliveredCode && partition == kSweepPartition && offset == ordinals_[message.identity];
+    }
+    if (partition != -1 || offset != -1) return false;
+    if (message.fate) return code == shm::CodeOf(*message.fate);
+    return code == shm::CodeOf(Reject::kTooManyTopics) || code == shm::CodeOf(Reject::kNoRoom);
   }
 
   std::string JudgeBooks() {
@@ -151,6 +188,12 @@ class Judge {
       if (connection.in != connection.out) return "bytes of a connection are left";
       if (connection.message.msg_len != shm::kEmptySlot && connection.generation > 0) return "a read is not noted";
     }
+    for (const shm::Ticket& ticket : world_.Tickets()) {
+      if (ticket.done != ticket.number) return "a ticket is open";
+    }
+    for (const shm::Connection& connection : world_.Connections()) {
+      if (connection.answer_area != 0) return "an answer area is taken";
+    }
     if (producer.overflow_in != 0 || producer.overflow_out != 0) return "overflow positions";
     return std::filesystem::exists(world_.OverflowPath()) ? "the overflow file is left" : "";
   }
@@ -158,6 +201,7 @@ class Judge {
   World& world_;
   const shm::Books books_;
   std::map<std::string, uint64_t> kept_;
+  std::map<std::string, int64_t> ordinals_;
   std::map<std::string, uint64_t> kept_of_topic_;
   std::map<Reject, uint64_t> rejected_;
   uint64_t missing_ = 0;

@@ -23,6 +23,7 @@ struct Sent {
   std::string identity;            // of a good one: its value, and its headers as the ring has them
   std::optional<Reject> fate;      // nothing: it is kept
   bool may_be_rejected = false;    // no room, or no topic row: it depends
+  std::optional<int64_t> receipt_id = {};  // it asks for a receipt
 };
 
 // Of a long value its beginning, size and a sum of it.
@@ -32,14 +33,16 @@ inline std::string Shorten(const std::string& text) {
   return text.substr(0, kMost / 2) + std::to_string(text.size()) + "/" + std::to_string(Crc32cExtend(0, AsBytes(text)));
 }
 
-// "socket:number:padding", of the even ones in version 1 with the number in a header, too.
-inline Sent Good(size_t socket, int number, const std::string& topic, size_t padding = 0) {
+// "socket:number:padding", of the even ones in version 1 with the number in a header, too; those ask for receipts
+// where `asks`.
+inline Sent Good(size_t socket, int number, const std::string& topic, size_t padding = 0, bool asks = false) {
   const std::string digits = std::to_string(number);
   const std::string value = std::to_string(socket) + ":" + digits + ":" + std::string(padding, 'v');
   if (number % 2 == 1) return {ClientMessage{.topic = topic, .value = value}.Bytes(), topic, Shorten(value), {}};
   const std::string header = "\2n" + std::string(1, static_cast<char>(2 * digits.size())) + digits;
-  const ClientMessage message{.api_version = 1, .topic = topic, .value = value, .headers = {{"n", digits}}};
-  return {message.Bytes(), topic, Shorten(value + header), {}};
+  ClientMessage message{.api_version = 1, .topic = topic, .value = value, .headers = {{"n", digits}}};
+  if (asks) message.receipt_id = static_cast<int64_t>(socket) << 32 | number;
+  return {message.Bytes(), topic, Shorten(value + header), {}, false, message.receipt_id};
 }
 
 inline std::string IdentityOf(const shm::MessageView& message) {
@@ -54,7 +57,7 @@ inline constexpr size_t kDatagramOverhead = 512;
 inline Sent Filling(size_t size) { return {std::string(size, 'f'), "", "", Reject::kTooLong}; }
 
 // A life's messages: two sockets, good ones between bad ones, new topics in between.
-inline std::vector<Sent> ComposeFor(size_t socket, int from, int count) {
+inline std::vector<Sent> ComposeFor(size_t socket, int from, int count, bool asks = false) {
   static const std::vector<Sent> kBad = {
       {"", "", "", Reject::kMalformed},
       Bad({.api_version = 3}, Reject::kUnsupportedVersion),
@@ -65,7 +68,7 @@ inline std::vector<Sent> ComposeFor(size_t socket, int from, int count) {
   std::vector<Sent> messages;
   for (int i = from; i < from + count; ++i) {
     if (i % 3 == 1) messages.push_back(kBad[static_cast<size_t>(i) / 3 % kBad.size()]);
-    messages.push_back(Good(socket, i, "t" + std::to_string(static_cast<size_t>(i) / 2 % 4), static_cast<size_t>(i) * 41 % 130));
+    messages.push_back(Good(socket, i, "t" + std::to_string(static_cast<size_t>(i) / 2 % 4), static_cast<size_t>(i) * 41 % 130, asks));
     messages.back().may_be_rejected = messages.back().topic == "t3" || messages.back().topic == "t2";
   }
   return messages;
@@ -77,10 +80,19 @@ inline Sent NoSize() { return {std::string("\0\0\0\3and all that follows", 24), 
 
 enum class StreamEnd { kNoSize, kCutOff, kClean };
 
+// One that asks, and is rejected for its topic.
+inline Sent BadThatAsks(size_t socket) {
+  const int64_t id = static_cast<int64_t>(socket) << 32 | 1 << 20;
+  Sent message = Bad({.api_version = 1, .topic = "no topic", .receipt_id = id}, Reject::kBadTopic);
+  message.receipt_id = id;
+  return message;
+}
+
 // A connection's messages. `large`: some that do not fit behind one another in an area of 64 KiB, one that fits in
-// none.
-inline std::vector<Sent> ComposeStream(size_t socket, int count, bool large, StreamEnd end) {
-  std::vector<Sent> messages = ComposeFor(socket, 0, count);
+// none. `asks`: for receipts.
+inline std::vector<Sent> ComposeStream(size_t socket, int count, bool large, bool asks, StreamEnd end) {
+  std::vector<Sent> messages = ComposeFor(socket, 0, count, asks);
+  if (asks) messages.push_back(BadThatAsks(socket));
   std::erase_if(messages, [](const Sent& message) {  // what only a datagram can be
     return message.bytes.empty() || message.fate == Reject::kTooLong;
   });

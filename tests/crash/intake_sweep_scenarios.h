@@ -18,6 +18,8 @@ inline const std::vector<Scenario> kScenarios = {
     {"streams in a small ring", 704, false, 64, {{false, 3, 2}}},
     {"streams, large messages", 256 * 1024, false, 64, {{false, 1, 1}}, true},
     {"streams, final drain", 704, false, 64, {{true, 2, 2}, {false, 1, 1}}},
+    {"receipts", 16 * 1024, false, 64, {{false, 3, 3}}, false, true},
+    {"receipts, final drain", 704, false, 64, {{true, 3, 1}, {false, 3, 1}}, false, true},
 };
 
 }  // namespace dory::intake

@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@
 #include "intake_worker/final_drain.h"
 #include "intake_worker/intake_lane.h"
 #include "shm/books.h"
+#include "shm/receipts.h"
 #include "shm/report.h"
 #include "shm/ring_reader.h"
 #include "shm/segment.h"
@@ -51,6 +53,7 @@ struct Life {
 
 inline constexpr uint32_t kSweepConnections = 4;
 inline constexpr uint64_t kLargeArea = 128 * 1024;
+inline constexpr int32_t kSweepPartition = 7;
 
 struct Scenario {
   std::string name;
@@ -59,7 +62,11 @@ struct Scenario {
   uint32_t burst;
   std::vector<Life> lives;
   bool large = false;  // some messages of streams fill areas
+  bool receipts = false;  // some of them ask for receipts
 };
+
+// Fewer than what is asked for: some messages wait for others' receipts.
+inline constexpr uint32_t kSweepTickets = 4;
 
 struct Kept {
   uint32_t row;
@@ -75,6 +82,8 @@ struct Shared {
   std::atomic<bool> overflowed;
   std::atomic<uint32_t> datagrams_taken;  // from sockets, over all lives; counted by intake_replay
   std::array<uint64_t, 16> rejected_at;  // by the number of a window of the report: when it was about to begin
+  std::array<std::array<char, 1024>, kSweepConnections> receipts;  // that clients have read, back to back
+  std::array<size_t, kSweepConnections> receipt_bytes;
   std::atomic<unsigned> sent_late;  // taken from a client by a socket that nobody will read any more
 };
 
@@ -90,7 +99,8 @@ class World {
                                                         .connections = HasStreams() ? kSweepConnections : 0,
                                                         .areas = 2,
                                                         .large_areas = 1,
-                                                        .large_area_size = kLargeArea});
+                                                        .large_area_size = kLargeArea,
+                                                        .tickets = scenario.receipts ? kSweepTickets : 0});
     if (!fd.ok()) Die(fd.status().message());
     segment_fd_.Reset(fd.value());
     check_ = Map(shm::Role::kCheck);
@@ -111,6 +121,7 @@ class World {
       std::memcpy(intake_->WritableBytes(kind, 0).data(), bytes.data(), bytes.size());
     }
     std::memset(kafka_->WritableBytes(RegionKind::kConsumer, 0).data(), 0, sizeof(shm::ConsumerPage));
+    if (scenario_.receipts) std::ranges::fill(kafka_->WritableBytes(RegionKind::kOutcomes, 0), std::byte{});
     ::unlink(OverflowPath().c_str());
     shared_->kept_count = 0;
     shared_->damaged = false;
@@ -118,8 +129,10 @@ class World {
     shared_->datagrams_taken = 0;
     shared_->sent_late = 0;
     shared_->rejected_at = {};
+    shared_->receipt_bytes = {};
     sockets_.clear();
     streams_.clear();
+    stream_clients_.clear();
     stream_numbers_.clear();
     clients_.clear();
     sent_.clear();
@@ -167,9 +180,12 @@ class World {
       if (i == 0) BeginWindow(lane);
     }
     const std::vector<StreamSocket> streams = TakeStreams(lane);
+    if (!dying) GiveReceipts(lane);
     for (const StreamSocket& stream : streams) {
       if (!dying) ReadStream(lane, stream);
+      if (!dying && IsLeft(stream.slot)) lane.receipts().Leave(stream.slot);
     }
+    if (!dying) GiveReceipts(lane);
     if (!dying) return;
     std::vector<InputSocket> inputs;
     for (uint32_t i = 0; i < sockets_.size(); ++i) inputs.push_back({i, sockets_[i].get()});
@@ -219,6 +235,8 @@ class World {
 
   void EndLife() {
     if (Producer().overflow_in > 0) shared_->overflowed = true;
+    for (size_t slot = 0; slot < stream_clients_.size(); ++slot) ReadReceipts(slot);
+    stream_clients_.assign(stream_clients_.size(), -1);
     clients_.clear();
   }
 
@@ -226,6 +244,11 @@ class World {
   const Shared& shared() const { return *shared_; }
   const shm::Segment& check() const { return *check_; }
   const std::vector<std::vector<Sent>>& sent() const { return sent_; }
+  size_t stream_count() const { return streams_.size(); }
+  // One connection is found to be gone before it is answered.
+  static bool IsLeft(size_t slot) { return slot == 2; }
+  // What was sent on the connection of that slot.
+  const std::vector<Sent>& SentOnStream(size_t slot) const { return sent_[stream_numbers_[slot]]; }
   shm::Books Books() const { return shm::ReadBooks(*check_, 0); }
   const shm::ProducerPage& Producer() const { return *check_->Get<shm::ProducerPage>(RegionKind::kProducer, 0); }
   const shm::ReportPage& ReportPage() const { return *check_->Get<shm::ReportPage>(RegionKind::kReport, 0); }
@@ -233,6 +256,10 @@ class World {
   std::span<const shm::Connection> Connections() const {
     if (!HasStreams()) return {};
     return {check_->Get<shm::Connection>(RegionKind::kConnections, 0), kSweepConnections};
+  }
+  std::span<const shm::Ticket> Tickets() const {
+    if (!scenario_.receipts) return {};
+    return {reinterpret_cast<const shm::Ticket*>(check_->Get<shm::Tickets>(RegionKind::kTickets, 0) + 1), kSweepTickets};
   }
   const shm::IntakeBooks& RawBooks() const { return *check_->Get<shm::IntakeBooks>(RegionKind::kIntakeBooks, 0); }
   std::string OverflowPath() const { return folder_ + "/overflow.0"; }
@@ -243,8 +270,6 @@ class World {
 
   shm::Segment& intake() { return *intake_; }
   Shared& shared_with_lives() { return *shared_; }
-  // What was sent on the connection of that slot.
-  const std::vector<Sent>& SentOnStream(size_t slot) const { return sent_[stream_numbers_[slot]]; }
   void ForgetKept(size_t behind) { shared_->kept_count = behind; }
   shm::Segment& kafka() { return *kafka_; }
 
@@ -283,9 +308,10 @@ class World {
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) != 0) Die("socketpair");
     const FileDescriptor& client = clients_.emplace_back(fds[0]);
     streams_.emplace_back(fds[1]);
+    stream_clients_.push_back(client.get());
     const auto end = static_cast<StreamEnd>(streams_.size() % 3);  // one of each
     stream_numbers_.push_back(sent_.size());
-    sent_.push_back(ComposeStream(sent_.size(), life.messages, scenario_.large, end));
+    sent_.push_back(ComposeStream(sent_.size(), life.messages, scenario_.large, scenario_.receipts, end));
     std::string bytes;
     for (const Sent& message : sent_.back()) bytes += message.bytes;
     if (::send(client.get(), bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) Die("send");
@@ -296,7 +322,8 @@ class World {
   std::vector<StreamSocket> TakeStreams(IntakeLane& lane) {
     std::vector<StreamSocket> taken;
     for (uint32_t slot = 0; slot < streams_.size(); ++slot) {
-      if (!lane.streams().Knows(slot, slot + 1)) lane.streams().Open(slot, slot + 1, {.limit = kLargeArea});
+      const bool is_new = !lane.streams().Knows(slot, slot + 1);
+      if (is_new && !lane.streams().Open(slot, slot + 1, {.input = kSocketsOfLife, .limit = kLargeArea})) Die("no room for what is left");
       if (!lane.streams().HasEnded(slot)) taken.push_back({slot, streams_[slot].get(), false});
     }
     return taken;
@@ -309,10 +336,55 @@ class World {
         case Outcome::kEmpty: break;
         case Outcome::kNoArea: Die("no area");
         case Outcome::kEnd: return lane.streams().End(stream.slot);
+        case Outcome::kNoReceipt:
+          GiveReceipts(lane);
+          if (lane.streams().HasEnded(stream.slot)) return;
+          break;
         case Outcome::kNoRoom:
           while (lane.PublishLeftovers() != Outcome::kEmpty) Consume(2);
       }
     }
+  }
+
+  // Until nobody waits for one.
+  void GiveReceipts(IntakeLane& lane) {
+    const auto is_held = [&lane](uint32_t slot) { return lane.streams().IsHeld(slot); };
+    std::vector<uint32_t> slots(streams_.size());
+    std::iota(slots.begin(), slots.end(), 0);
+    do {
+      Consume(SIZE_MAX);
+      lane.receipts().AnswerSettled();
+      for (const uint32_t slot : lane.receipts().TakeReady()) {
+        if (lane.receipts().Send(slot, streams_[slot].get()) == Outcome::kEnd) lane.receipts().Leave(slot);
+      }
+      lane.streams().PublishHeld();
+      while (lane.PublishLeftovers() != Outcome::kEmpty) Consume(2);
+    } while (lane.receipts().AreAnyOpen() || lane.receipts().AreAnyReady() || std::ranges::any_of(slots, is_held));
+  }
+
+  // What the connection's client has been sent.
+  void ReadReceipts(size_t slot) {
+    if (stream_clients_[slot] < 0) return;
+    auto& all = shared_->receipts[slot];
+    size_t& size = shared_->receipt_bytes[slot];
+    const ssize_t read = ::recv(stream_clients_[slot], all.data() + size, all.size() - size, MSG_DONTWAIT);
+    if (read > 0) size += static_cast<size_t>(read);
+  }
+
+  // The kafka worker's: acknowledged at its ordinal.
+  void SettleTicket(const shm::RingRecord& record) {
+    const uint64_t ticket = record.message.header.ticket;
+    if (ticket == 0) return;
+    auto* const outcomes = kafka_->GetWritable<shm::Outcome>(RegionKind::kOutcomes, 0);
+    outcomes[ticket % kSweepTickets] = {.place_number = ticket,
+                                        .order = 1,
+                                        .index = 0,
+                                        .partition = kSweepPartition,
+                                        .offset = record.ordinal,
+                                        .code = shm::kDeliveredCode,
+                                        .reserved = {},
+                                        .number = ticket,
+                                        .reserved_words = {}};
   }
 
   // The next window of the discard report.
@@ -324,7 +396,9 @@ class World {
   }
 
   static Config MakeConfig() {
-    Config config = ParseConfigText("[kafka]\nbrokers = 127.0.0.1:9092\n", "sweep").Take();
+    Config config = ParseConfigText("[kafka]\nbrokers = 127.0.0.1:9092\n[input:a]\ntype = unix_datagram\npath = /a\n"
+                                    "[input:b]\ntype = unix_datagram\npath = /b\n"
+                                    "[input:c]\ntype = unix_stream\npath = /c\n", "sweep").Take();
     config.report_interval_ms = kReportIntervalMs;
     return config;
   }
@@ -333,6 +407,7 @@ class World {
     std::vector<RegionKind> kinds = {RegionKind::kIntakeBooks, RegionKind::kReceive, RegionKind::kProducer,
                                      RegionKind::kRing, RegionKind::kWorkerPage, RegionKind::kReport};
     if (HasStreams()) kinds.push_back(RegionKind::kConnections);
+    if (scenario_.receipts) kinds.push_back(RegionKind::kTickets);
     for (const RegionKind kind : kinds) {
       const ByteSpan bytes = intake_->Bytes(kind, 0);
       snapshot_[kind].assign(bytes.begin(), bytes.end());
@@ -369,6 +444,7 @@ class World {
     const std::string identity = IdentityOf(record.message);
     std::memcpy(kept.identity, identity.c_str(), identity.size() + 1);
     ++shared_->kept_count;
+    SettleTicket(record);
   }
 
   const Scenario& scenario_;
@@ -384,6 +460,7 @@ class World {
   std::vector<FileDescriptor> sockets_;
   std::vector<FileDescriptor> streams_;  // of all lives, by slot
   std::vector<size_t> stream_numbers_;   // of them, in sent_
+  std::vector<int> stream_clients_;      // of them; -1: gone
   std::vector<FileDescriptor> clients_;  // of this life: the other ends
   std::vector<std::vector<Sent>> sent_;  // by socket
 };

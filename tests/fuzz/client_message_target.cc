@@ -17,7 +17,9 @@ bool LiesInside(ByteSpan part, ByteSpan whole) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const ByteSpan bytes = fuzz::AsInput(data, size);
-  const intake::ParseResult parsed = intake::Parse(bytes, false, kLimit);
+  const intake::ParseResult parsed = intake::Parse(bytes, false, kLimit, true);
+  const bool asks = parsed.message.receipt_id.has_value();
+  if (!asks) fuzz::Require(intake::Parse(bytes, false, kLimit).reject == parsed.reject);
   fuzz::Require(intake::Parse(bytes, true, kLimit).reject.has_value());
   if (parsed.reject) return 0;
   const intake::ParsedMessage& message = parsed.message;

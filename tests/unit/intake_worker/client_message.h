@@ -31,13 +31,15 @@ struct ClientMessage {
   int header_count_error = 0;
   bool null_key = false;
   bool null_value = false;
+  std::optional<int64_t> receipt_id = {};  // asks for a receipt
 
   std::string Bytes() const {
     std::string body;
     Put<int16_t>(&body, api_key);
     Put<int16_t>(&body, api_version);
-    Put<int16_t>(&body, flags);
+    Put<int16_t>(&body, flags | (receipt_id ? 1 : 0));
     if (api_key == 257) Put<int32_t>(&body, partition_key);
+    if (receipt_id) Put<int64_t>(&body, *receipt_id);
     PutSized<int16_t>(&body, topic, topic_size_error);
     Put<int64_t>(&body, timestamp_ms);
     if (api_version == 1) PutHeaders(&body);

@@ -60,7 +60,8 @@ class LaneFixture : public ::testing::Test {
                                                   .connections = streams_geometry_.connections,
                                                   .areas = streams_geometry_.areas,
                                                   .large_areas = streams_geometry_.large_areas,
-                                                  .large_area_size = streams_geometry_.large_area_size});
+                                                  .large_area_size = streams_geometry_.large_area_size,
+                                                  .tickets = streams_geometry_.tickets});
     ASSERT_TRUE(fd.ok()) << fd.status().message();
     segment_fd_.Reset(fd.value());
     kafka_ = Map(shm::Role::kKafka);
@@ -124,6 +125,7 @@ class LaneFixture : public ::testing::Test {
     uint32_t areas = 0;
     uint32_t large_areas = 0;
     uint64_t large_area_size = 0;
+    uint32_t tickets = 0;
   } streams_geometry_;
   SocketPair sockets_[2];
   std::string folder_;

@@ -50,6 +50,35 @@ TEST(ParseTest, ReadsAnyPartition) {
   EXPECT_EQ(bytes.size(), kMessageOverhead + 6 + 1 + 5);
 }
 
+TEST(ParseTest, AStreamMayAskForAReceipt) {
+  for (const int api_key : {256, 257}) {
+    const ClientMessage message{.api_key = api_key, .api_version = 1, .value = "v", .receipt_id = -7};
+    const ParseResult result = Parse(AsBytes(message.Bytes()), false, kLimit, true);
+    ASSERT_FALSE(result.reject);
+    EXPECT_EQ(result.message.receipt_id, -7);
+    EXPECT_EQ(TextOf(result.message.value), "v");
+    EXPECT_EQ(RejectOf(message), Reject::kMalformed);  // nobody could be answered
+  }
+}
+
+TEST(ParseTest, WhoAsksForAReceiptOtherwiseIsMalformed) {
+  for (const ClientMessage& message : {ClientMessage{.receipt_id = 1},                                      // version 0
+                                       ClientMessage{.api_version = 1, .flags = 2, .receipt_id = 1},        // other bits
+                                       ClientMessage{.api_version = 1, .flags = 1},                         // no id
+                                       ClientMessage{.api_version = 1, .value_size_error = 1, .receipt_id = 1}}) {
+    const ParseResult result = Parse(AsBytes(message.Bytes()), false, kLimit, true);
+    EXPECT_EQ(result.reject, Reject::kMalformed);
+    EXPECT_FALSE(result.message.receipt_id);
+  }
+}
+
+TEST(ParseTest, OfABadTopicTheReceiptsIdIsKnown) {
+  const ClientMessage message{.api_version = 1, .topic = "no topic", .receipt_id = 3};
+  const ParseResult result = Parse(AsBytes(message.Bytes()), false, kLimit, true);
+  EXPECT_EQ(result.reject, Reject::kBadTopic);
+  EXPECT_EQ(result.message.receipt_id, 3);
+}
+
 TEST(ParseTest, ReadsPartitionKey) {
   const std::string bytes = ClientMessage{.api_key = 257, .partition_key = -5, .topic = "t", .value = {}}.Bytes();
   const ParseResult result = ParseText(bytes);

@@ -22,7 +22,9 @@ class PublishTest : public LaneFixture {
   }
 
   std::unique_ptr<Publisher> MakePublisher() {
-    return std::make_unique<Publisher>(LaneMemory(*intake_, 0), config_, settings_.limits);
+    const LaneMemory memory(*intake_, 0);
+    receipts_ = std::make_unique<Receipts>(memory);
+    return std::make_unique<Publisher>(memory, config_, settings_.limits, *receipts_);
   }
 
   // Messages that are in no source: what is released is the overflow file's position.
@@ -38,6 +40,7 @@ class PublishTest : public LaneFixture {
     return *intake_->GetWritable<shm::ProducerPage>(shm::RegionKind::kProducer, 0);
   }
 
+  std::unique_ptr<Receipts> receipts_;
   std::unique_ptr<Publisher> publisher_;
 };
 

@@ -43,7 +43,7 @@ class StreamLaneTest : public LaneFixture {
     streams_geometry_ = {.connections = 4, .areas = 2, .large_areas = 1, .large_area_size = kLargeArea};
     MakeSegment(ring_size, 8);
     StartLane();
-    for (uint32_t slot = 0; slot < 3; ++slot) lane().Open(slot, slot + 1, kKind);
+    for (uint32_t slot = 0; slot < 3; ++slot) ASSERT_TRUE(lane().Open(slot, slot + 1, kKind));
   }
 
   StreamLane& lane() { return lane_->streams(); }
@@ -154,7 +154,7 @@ TEST_F(StreamLaneTest, AnEndBetweenMessagesIsNoFault) {
 }
 
 TEST_F(StreamLaneTest, TcpIsCountedApart) {
-  lane().Open(3, 9, {.input = 0, .is_tcp = true, .limit = 1000});
+  ASSERT_TRUE(lane().Open(3, 9, {.input = 0, .is_tcp = true, .limit = 1000}));
   streams_[3].Send("\1");
   streams_[3].client.Reset();
   ReadAll(3);
@@ -230,7 +230,7 @@ TEST_F(StreamLaneTest, WhatIsLeftOfAConnectionThatIsGoneIsCutOff) {
   StartLane();
   while (lane_->PublishLeftovers() != Outcome::kEmpty) {
   }
-  lane().Open(0, 100, kKind);  // another client, since the supervisor is another one
+  ASSERT_TRUE(lane().Open(0, 100, kKind));  // another client, since the supervisor is another one
   std::vector<bool> live = {true, false, false, false};
   lane().EndOthers(live);
   EXPECT_EQ(Books().RejectedFor(Reject::kUncleanUnix), 2u);
@@ -266,7 +266,7 @@ TEST_F(StreamLaneTest, TheFinalDrainTakesAllThatClientsSent) {
 
 // TCP's client is given time to end its side; what it had sent until then arrives.
 TEST_F(StreamLaneTest, TheFinalDrainLeavesTcpTimeToEnd) {
-  lane().Open(3, 9, {.input = 0, .is_tcp = true, .limit = 1000});
+  ASSERT_TRUE(lane().Open(3, 9, {.input = 0, .is_tcp = true, .limit = 1000}));
   streams_[3].Send(MessageOf("before"));
   DrainFinally(*lane_, {}, [this] {
     return std::vector<StreamSocket>{{3, streams_[3].server.get(), true}};

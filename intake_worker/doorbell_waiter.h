@@ -1,8 +1,8 @@
-// Waiting for room in the ring: sockets are left unread, which is back-pressure, until the kafka worker
-// has moved `head`.
+// Waiting for the kafka worker: until it has moved `head`, where the ring has no room, or until it has stored the
+// outcome of a message that a receipt was asked for.
 //
 // Order: the sleep word is odd before the caller looks once more; only then is the eventfd watched. It
-//   stays odd until End(): every move of `head` signals while the waiting lasts.
+//   stays odd until End(): every change signals while the waiting lasts.
 // A timer looks once a second, while waiting only: the safety net.
 
 #pragma once
@@ -14,10 +14,11 @@
 
 namespace dory::intake {
 
-class RoomWaiter {
+class DoorbellWaiter {
  public:
-  // `on_change` is called, from the loop, each time that there may be room. It may call End().
-  RoomWaiter(EventLoop& loop, uint64_t* sleep_word, int room_doorbell, std::function<void()> on_change);
+  // `on_change` is called, from the loop, each time that it may have come. It may call End(). Several may wait at
+  // one doorbell, each with its own word.
+  DoorbellWaiter(EventLoop& loop, uint64_t* sleep_word, int doorbell, std::function<void()> on_change);
 
   // Waits from now on. The caller looks once more afterwards.
   void Begin();
