@@ -42,6 +42,13 @@ def encode_version_1(topic, message, partition_key=None):
     return whole(body + nullable(message.key) + nullable(message.value))
 
 
+def encode_asking(topic, receipt_id, value):
+    """An AnyPartition message of version 1 that asks for a receipt; of a stream only."""
+    body = struct.pack(">hhhqh", ANY_PARTITION, 1, 1, receipt_id, len(topic)) + topic.encode()
+    body += struct.pack(">qh", int(time.time() * 1000), 0)
+    return whole(body + nullable(None) + nullable(value))
+
+
 def nullable(value):
     return struct.pack(">i", -1) if value is None else struct.pack(">i", len(value)) + value
 
