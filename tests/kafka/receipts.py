@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Receipts from a real cluster: each one that was asked for comes once, and what it says of partition
-and offset is what Kafka has there, while workers are killed; who does not read stops itself alone.
+"""Receipts from a real cluster: each one that was asked for comes once, and what it says of
+partition and offset is what Kafka has there, while workers are killed; who does not read stops
+itself alone.
 
     tests/kafka/receipts.py [TEST...] [--scale F]
 """
@@ -29,7 +30,8 @@ ASKED = 100_000
 CONNECTIONS = 20
 WINDOW = 100            # receipts that a client waits for at a time
 SIZES = [10, 200, 1000, 3000]
-KILLS_A_SECOND = 5
+KILLS_A_SECOND = 15
+WORKERS = ("dory-intake", "dory-kafka")
 RECEIPT = struct.Struct(">iqhiq")
 ANSWER_LIMIT_S = 120
 
@@ -89,7 +91,7 @@ class Asker(threading.Thread):
 def kill_until(dory, stopped, kills):
     while not stopped.is_set():
         time.sleep(random.expovariate(KILLS_A_SECOND))
-        for worker in random.choice((["dory-intake"], ["dory-kafka"], ["dory-intake", "dory-kafka"])):
+        for worker in random.choice((WORKERS[:1], WORKERS[1:], WORKERS)):
             kills[worker] = kills.get(worker, 0) + dory.kill_worker(worker)
 
 
@@ -179,7 +181,8 @@ def who_has_sent_all(cluster, scale):
                 asker.read()
             check(asker.client.recv(1) == b"", "there is no end behind the last receipt")
         expect_true(cluster, topic, askers)
-        wait_until(lambda: sum(i["connections"] for i in dory.status()["inputs"]) == 0, "all are closed")
+        wait_until(lambda: sum(each.get("connections", 0) for each in dory.status()["inputs"]) == 0,
+                   "all are closed")
         return "%d receipts, then the end" % sum(len(asker.receipts) for asker in askers)
 
 
