@@ -35,8 +35,9 @@ using crash::StoreLog;
 
 constexpr RegionKind kIntakeRegions[] = {RegionKind::kIntakeBooks, RegionKind::kReceive,    RegionKind::kProducer,
                                          RegionKind::kRing,        RegionKind::kWorkerPage, RegionKind::kConnections,
-                                         RegionKind::kAreas};
+                                         RegionKind::kAreas,       RegionKind::kTickets};
 constexpr size_t kWithoutStreams = 5;
+constexpr size_t kWithoutReceipts = 7;
 
 class Recorder final : public World {
  public:
@@ -50,18 +51,30 @@ class Recorder final : public World {
     return of_stream ? ReceiveStream(fd, messages, flags) : ReceiveDatagrams(fd, messages, count, flags);
   }
 
+  // The kernel's word of what it has taken.
+  int SendFor(int fd, mmsghdr* message, int flags) {
+    log_.BeginForeign(RegionKind::kConnections, std::as_writable_bytes(std::span(&message->msg_len, 1)));
+    const auto sent = static_cast<int>(::syscall(SYS_sendmmsg, fd, message, 1, flags));
+    log_.EndForeign(RegionKind::kConnections);
+    return sent;
+  }
+
   const StoreLog& log() const { return log_; }
   std::span<const RegionKind> StartWrites() const {
-    return std::span(kIntakeRegions).first(Connections().empty() ? kWithoutStreams : std::size(kIntakeRegions));
+    if (Connections().empty()) return std::span(kIntakeRegions).first(kWithoutStreams);
+    return std::span(kIntakeRegions).first(Tickets().empty() ? kWithoutReceipts : std::size(kIntakeRegions));
   }
 
   // The pointers of slots and connections are written anew by each start.
   bool EndsStep(const crash::StoreEntry& store) const {
     if (store.region == RegionKind::kWorkerPage || store.region == RegionKind::kAreas) return false;
+    if (store.region == RegionKind::kTickets) return store.offset < shm::AnswerAreaOffset(check().geometry(), 0);
     if (store.region == RegionKind::kConnections) {
       const size_t within = store.offset % sizeof(shm::Connection);
-      return within < offsetof(shm::Connection, message) ||
-             within == offsetof(shm::Connection, message) + offsetof(mmsghdr, msg_len);
+      const bool is_position = within >= offsetof(shm::Connection, send_base) && within < offsetof(shm::Connection, answer);
+      return within < offsetof(shm::Connection, message) || is_position ||
+             within == offsetof(shm::Connection, message) + offsetof(mmsghdr, msg_len) ||
+             within == offsetof(shm::Connection, answer) + offsetof(mmsghdr, msg_len);
     }
     if (store.region != RegionKind::kReceive || store.size > sizeof(uint64_t)) return true;
     const size_t first = offsetof(shm::ReceiveSlots, messages);
@@ -72,7 +85,7 @@ class Recorder final : public World {
   }
 
   std::span<std::byte> BytesOf(RegionKind region) {
-    const bool of_kafka = region == RegionKind::kConsumer;
+    const bool of_kafka = region == RegionKind::kConsumer || region == RegionKind::kOutcomes;
     return (of_kafka ? kafka() : intake()).WritableBytes(region, 0);
   }
 
@@ -95,7 +108,8 @@ class Recorder final : public World {
     if (!sound.empty()) return sound;
     const shm::Books books = Books();
     const uint64_t waiting = CountSlots() + CountInAreas();
-    if (waiting > 0 && outcome_ != Outcome::kNoRoom) return "a start has left messages in slots or areas";
+    const bool may_wait = outcome_ == Outcome::kNoRoom || outcome_ == Outcome::kNoReceipt;
+    if (waiting > 0 && !may_wait) return "a start has left messages in slots or areas";
     const uint64_t taken = log_[store == 0 ? 0 : store - 1].mark;  // of the store to come it may be the kernel's
     // An end inside a message is decided by whoever sees it, and a start does not.
     const uint64_t cut_off = books.RejectedFor(Reject::kUncleanUnix);
@@ -103,7 +117,8 @@ class Recorder final : public World {
       return "received " + std::to_string(books.Received()) + " and " + std::to_string(waiting) + " in slots are not " +
              std::to_string(taken) + " taken";
     }
-    return JudgeRing(books);
+    const std::string problem = JudgeReceipts();
+    return problem.empty() ? JudgeRing(books) : problem;
   }
 
  protected:
@@ -114,6 +129,7 @@ class Recorder final : public World {
     watched_connections_ = {};
     if (!Connections().empty()) watched_connections_ = segment->WritableBytes(RegionKind::kConnections, 0);
     log_.Watch(RegionKind::kConsumer, kafka().WritableBytes(RegionKind::kConsumer, 0), false);
+    if (!Tickets().empty()) log_.Watch(RegionKind::kOutcomes, kafka().WritableBytes(RegionKind::kOutcomes, 0), false);
   }
 
  private:
@@ -188,6 +204,47 @@ class Recorder final : public World {
     return count;
   }
 
+  // What a connection's client has been sent by now, and what is to be sent to it.
+  std::string AnswersOf(size_t slot) const {
+    const shm::Connection& connection = Connections()[slot];
+    std::string bytes(shared().receipts[slot].data(), connection.sent);
+    if (connection.answer_area == 0) return bytes;
+    const uint64_t area = shm::AnswerAreaOffset(check().geometry(), connection.answer_area - 1);
+    const ByteSpan all = check().Bytes(RegionKind::kTickets, 0).subspan(area, shm::kAnswerRoom);
+    for (uint64_t at = connection.sent; at < connection.put; ++at) {
+      bytes += static_cast<char>(all[(at - connection.answer_base) % shm::kAnswerRoom]);
+    }
+    return bytes;
+  }
+
+  // Each decided message that asks has an open ticket, or its receipt, once; others have neither.
+  std::string JudgeReceipts() const {
+    if (Tickets().empty()) return "";
+    for (size_t slot = 0; slot < stream_count(); ++slot) {
+      const shm::Connection& connection = Connections()[slot];
+      const std::string bytes = AnswersOf(slot);
+      if (bytes.size() % shm::kAnswerSize != 0) return "a receipt is torn";
+      std::map<int64_t, int> found;
+      for (size_t at = 0; at < bytes.size(); at += shm::kAnswerSize) {
+        ++found[LoadBigEndian<int64_t>(AsBytes(bytes).data() + at + sizeof(int32_t))];
+      }
+      for (const shm::Ticket& ticket : Tickets()) {
+        const bool is_of_it = ticket.connection == slot && ticket.generation == connection.generation;
+        if (is_of_it && ticket.done != ticket.number) ++found[ticket.id];
+      }
+      uint64_t end = 0;
+      for (const Sent& message : SentOnStream(slot)) {
+        end += message.bytes.size();
+        if (!message.receipt_id) continue;
+        const int count = found[*message.receipt_id];
+        const bool is_decided = connection.generation > 0 && end <= connection.out;
+        if (count > 1 || (count > 0 && !is_decided)) return "a receipt more than was asked for";
+        if (is_decided && count == 0 && !IsLeft(slot)) return "a receipt is missing";
+      }
+    }
+    return "";
+  }
+
   // Each message once, and as many of each topic as the books say.
   std::string JudgeRing(const shm::Books& books) {
     std::map<uint32_t, uint64_t> counts;
@@ -233,7 +290,8 @@ void RunJob(const Job& job, crash::Tally* tally) {
 int RunScenarios(unsigned long stride) {
   std::vector<Job> jobs;
   for (size_t i = 0; i < kScenarios.size(); ++i) {
-    if (!kScenarios[i].lives[0].dying && !kScenarios[i].large) jobs.push_back({kScenarios[i].name, i, "", stride});
+    const unsigned long sparser = kScenarios[i].receipts ? 3 : 1;  // its lives are the longest
+    if (!kScenarios[i].lives[0].dying && !kScenarios[i].large) jobs.push_back({kScenarios[i].name, i, "", stride * sparser});
   }
   return crash::SweepScenarios(jobs, RunJob, {});
 }
@@ -246,6 +304,8 @@ int RunMutants() {
           {"", 1, "not decided without an append"},
           {"", 0, "private receive buffers"},
           {"", 5, "read_base before msg_len"},
+          {"", 9, "not answered before put"},
+          {"", 9, "send_base before msg_len"},
       },
       RunJob);
 }
@@ -256,6 +316,10 @@ int RunMutants() {
 // What the intake finds instead of the system's.
 extern "C" int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags, timespec*) {
   return dory::intake::recording->ReceiveFor(fd, messages, count, flags);
+}
+
+extern "C" int sendmmsg(int fd, mmsghdr* messages, unsigned, int flags) {
+  return dory::intake::recording->SendFor(fd, messages, flags);
 }
 
 int main(int argc, char** argv) {

@@ -279,6 +279,10 @@ class World {
     lane.Recover();
     Outcome outcome = Outcome::kMore;
     while (outcome == Outcome::kMore) outcome = lane.PublishLeftovers();
+    lane.receipts().AnswerSettled();
+    for (uint32_t slot = 0; slot < lane.streams().size(); ++slot) {
+      if (lane.streams().IsHeld(slot) && outcome == Outcome::kEmpty) outcome = Outcome::kNoReceipt;
+    }
     return outcome;
   }
 
@@ -375,16 +379,12 @@ class World {
   void SettleTicket(const shm::RingRecord& record) {
     const uint64_t ticket = record.message.header.ticket;
     if (ticket == 0) return;
-    auto* const outcomes = kafka_->GetWritable<shm::Outcome>(RegionKind::kOutcomes, 0);
-    outcomes[ticket % kSweepTickets] = {.place_number = ticket,
-                                        .order = 1,
-                                        .index = 0,
-                                        .partition = kSweepPartition,
-                                        .offset = record.ordinal,
-                                        .code = shm::kDeliveredCode,
-                                        .reserved = {},
-                                        .number = ticket,
-                                        .reserved_words = {}};
+    shm::Outcome& outcome = kafka_->GetWritable<shm::Outcome>(RegionKind::kOutcomes, 0)[ticket % kSweepTickets];
+    shm::Store(outcome.place_number, ticket);
+    shm::Store(outcome.code, shm::kDeliveredCode);
+    shm::Store(outcome.partition, kSweepPartition);
+    shm::Store(outcome.offset, record.ordinal);
+    shm::Store(outcome.number, ticket);
   }
 
   // The next window of the discard report.
