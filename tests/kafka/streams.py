@@ -6,6 +6,7 @@ clients that are killed right after their send() returned, and ten restarts unde
 """
 
 import os
+import random
 import signal
 import socket
 import sys
@@ -16,6 +17,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 from kafka import kafka_cluster  # noqa: E402
+from kafka.old_versions import read_by_kcat  # noqa: E402
 from kafka.three_brokers import (  # noqa: E402
     VERSION, free_port, new_topic, read_arguments, running, settle_accounts)
 from daemon.daemon_case import encode  # noqa: E402
@@ -24,7 +26,7 @@ from support.harness import Senders, Streams, Together, check, wait_until  # noq
 
 MIB = 1 << 20
 LARGE = 16 * MIB - 1024          # and the rest of the message: within the limit of 16 MiB
-BROKER = {"message.max.bytes": str(32 * MIB), "socket.request.max.bytes": str(100 * MIB)}
+BROKER = {"message.max.bytes": str(64 * MIB), "socket.request.max.bytes": str(100 * MIB)}
 BUFFER = "ring_size = 64M\npool_size = 256M\n"
 REQUESTS = "max_request_bytes = 32M\nin_flight_bytes = 64M\n"
 SIZES = [48] * 200 + [1024] * 100 + [MIB] + [200] * 100 + [LARGE]
@@ -144,7 +146,32 @@ def restarts(cluster, _scale):
     return "; ".join(said)
 
 
-TESTS = [large_among_small, clients_die, restarts]
+def over_the_default_limit(cluster, _scale):
+    """Messages of 17 and 60 MiB, where max_message_size allows them; the intake dies meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="dory-large-") as folder:
+        path = os.path.join(folder, "input")
+        options = "[input:large]\ntype = unix_stream\npath = %s\nmax_message_size = 100M\n" % path
+        with running(cluster, buffer="ring_size = 256M\npool_size = 512M\n",
+                     more=REQUESTS.replace("32M", "128M") + options) as dory:
+            topic = new_topic("larger")
+            values = [random.randbytes(size * MIB // 2).hex().encode() for size in (17, 60)]
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+                client.connect(path)
+                for value in values:
+                    message = encode(topic, value)
+                    client.sendall(message[:5 * MIB])
+                    dory.kill_worker("dory-intake")
+                    client.sendall(message[5 * MIB:])
+                    dory.kill_worker("dory-kafka")
+                wait_until(lambda: dory.books()["received"] == len(values), "both are received")
+                dory.wait_delivered()
+            arrived = read_by_kcat(cluster, topic, "-X", "fetch.message.max.bytes=200000000",
+                                   "-X", "receive.message.max.bytes=210000000", "-f", "%s\n")
+            check(sorted(arrived.encode().split(), key=len) == values, "they are not what was sent")
+            return "%s bytes" % ", ".join(str(len(value)) for value in values)
+
+
+TESTS = [large_among_small, clients_die, restarts, over_the_default_limit]
 
 
 def main():
