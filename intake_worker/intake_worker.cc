@@ -167,6 +167,7 @@ class IntakeWorker {
 
   [[noreturn]] void End() {
     LogInfo("the control link has ended: final drain");
+    if (streams_) streams_->GiveReceipts();  // of what is settled
     DrainFinally(lane_, sockets_, [this] { return streams_ ? streams_->TakeAll() : std::vector<StreamSocket>(); });
     lane_.discard_log().Finish();
     std::_Exit(kExitAsked);
