@@ -86,7 +86,7 @@ class Recorder final : public World {
 
   std::span<std::byte> BytesOf(RegionKind region) {
     const bool of_kafka = region == RegionKind::kConsumer || region == RegionKind::kOutcomes;
-    return (of_kafka ? kafka() : intake()).WritableBytes(region, 0);
+    return (of_kafka ? kafka() : intake()).WritableBytes(region, IndexOf(region));
   }
 
   // The judge takes what is left in the ring; here it stays.
@@ -99,7 +99,7 @@ class Recorder final : public World {
     return problem;
   }
 
-  std::string Inspect() const { return shm::CheckSound(check(), 0).message(); }
+  std::string Inspect() const { return shm::CheckSound(check(), kSweepLane).message(); }
   void Remember() {}
   void Start() { outcome_ = World::Start(); }
 
@@ -125,15 +125,15 @@ class Recorder final : public World {
   void OnBirth(shm::Segment* segment) override {
     log_.Clear();
     log_.SetMark(CountTaken());
-    for (const RegionKind region : StartWrites()) log_.Watch(region, segment->WritableBytes(region, 0), true);
+    for (const RegionKind region : StartWrites()) log_.Watch(region, segment->WritableBytes(region, IndexOf(region)), true);
     watched_connections_ = {};
-    if (!Connections().empty()) watched_connections_ = segment->WritableBytes(RegionKind::kConnections, 0);
-    log_.Watch(RegionKind::kConsumer, kafka().WritableBytes(RegionKind::kConsumer, 0), false);
-    if (!Tickets().empty()) log_.Watch(RegionKind::kOutcomes, kafka().WritableBytes(RegionKind::kOutcomes, 0), false);
+    if (!Connections().empty()) watched_connections_ = segment->WritableBytes(RegionKind::kConnections, kSweepLane);
+    log_.Watch(RegionKind::kConsumer, kafka().WritableBytes(RegionKind::kConsumer, kSweepLane), false);
+    if (!Tickets().empty()) log_.Watch(RegionKind::kOutcomes, kafka().WritableBytes(RegionKind::kOutcomes, kSweepLane), false);
   }
 
  private:
-  shm::ConsumerPage& Consumer() { return *kafka().GetWritable<shm::ConsumerPage>(RegionKind::kConsumer, 0); }
+  shm::ConsumerPage& Consumer() { return *kafka().GetWritable<shm::ConsumerPage>(RegionKind::kConsumer, kSweepLane); }
 
   uint64_t CountSlots() const {
     return static_cast<uint64_t>(std::count_if(std::begin(Slots().messages), std::end(Slots().messages),
@@ -195,7 +195,7 @@ class Recorder final : public World {
       if (connection.in == connection.out) continue;
       const shm::AreaBinding& binding = connection.binding[connection.current & 1];
       const uint64_t offset = shm::AreaOffset(check().geometry(), binding.area);
-      const ByteSpan bytes = check().Bytes(RegionKind::kAreas, 0).subspan(offset + connection.out - binding.base,
+      const ByteSpan bytes = check().Bytes(RegionKind::kAreas, kSweepLane).subspan(offset + connection.out - binding.base,
                                                                          connection.in - connection.out);
       std::array<ByteSpan, 64> whole;
       const Assembled found = Assemble(bytes, connection.limit, whole);
@@ -210,7 +210,7 @@ class Recorder final : public World {
     std::string bytes(shared().receipts[slot].data(), connection.sent);
     if (connection.answer_area == 0) return bytes;
     const uint64_t area = shm::AnswerAreaOffset(check().geometry(), connection.answer_area - 1);
-    const ByteSpan all = check().Bytes(RegionKind::kTickets, 0).subspan(area, shm::kAnswerRoom);
+    const ByteSpan all = check().Bytes(RegionKind::kTickets, kSweepLane).subspan(area, shm::kAnswerRoom);
     for (uint64_t at = connection.sent; at < connection.put; ++at) {
       bytes += static_cast<char>(all[(at - connection.answer_base) % shm::kAnswerRoom]);
     }
@@ -249,8 +249,8 @@ class Recorder final : public World {
   std::string JudgeRing(const shm::Books& books) {
     std::map<uint32_t, uint64_t> counts;
     std::set<std::string> values;
-    uint64_t position = kafka().Get<shm::ConsumerPage>(RegionKind::kConsumer, 0)->head;
-    const shm::RingReader reader(&Producer(), kafka().Bytes(RegionKind::kRing, 0));
+    uint64_t position = kafka().Get<shm::ConsumerPage>(RegionKind::kConsumer, kSweepLane)->head;
+    const shm::RingReader reader(&Producer(), kafka().Bytes(RegionKind::kRing, kSweepLane));
     uint64_t first_ordinal = books.Appended();
     while (position != reader.Tail()) {
       const shm::RingRecord record = reader.ReadAt(position, reader.Tail());

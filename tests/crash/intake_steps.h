@@ -27,13 +27,13 @@ class IntakeSteps final : public World {
   std::vector<crash::WitnessedMemory> ListWitnessed() const {
     std::vector<crash::WitnessedMemory> list;
     for (const RegionKind region : kRegions) {
-      const ByteSpan bytes = check().Bytes(region, 0);
+      const ByteSpan bytes = check().Bytes(region, IndexOf(region));
       list.push_back({region, bytes.first(crash::SteppedLife::WritableSize(region, bytes.size()))});
     }
     return list;
   }
 
-  std::string Inspect() const { return shm::CheckSound(check(), 0).message(); }
+  std::string Inspect() const { return shm::CheckSound(check(), kSweepLane).message(); }
 
   int ReceiveFor(int fd, mmsghdr* messages, unsigned count, int flags) {
     return stepped_.CallForeign(RegionKind::kReceive, [&] {
@@ -46,7 +46,7 @@ class IntakeSteps final : public World {
     std::vector<crash::SteppedLife::Memory> memory;
     for (const RegionKind region : kRegions) {
       const bool of_kafka = region == RegionKind::kConsumer;
-      memory.push_back({region, (of_kafka ? &kafka() : segment)->WritableBytes(region, 0)});
+      memory.push_back({region, (of_kafka ? &kafka() : segment)->WritableBytes(region, IndexOf(region))});
     }
     stepped_.Watch(memory);
     ObserveCrashPoints([](const CrashPoint& point) { stepping->OnPassage(point); });

@@ -23,7 +23,7 @@ class Judge {
     }
     if (books_.Appended() != Sum(world_.CountAppended())) return "a reader's books: all appended";
     const std::string problem = JudgeReport();
-    return problem.empty() ? shm::CheckSound(world_.check(), 0).message() : problem;
+    return problem.empty() ? shm::CheckSound(world_.check(), kSweepLane).message() : problem;
   }
 
   std::string JudgeAll() {
@@ -136,7 +136,7 @@ class Judge {
 
   // Windows have what was counted in them, and beside it nothing but what messages had that were rejected.
   std::string JudgeReport() const {
-    const shm::WorkerReport report = shm::ReadReport(world_.check(), shm::Role::kIntake, 0);
+    const shm::WorkerReport report = shm::ReadReport(world_.check(), shm::Role::kIntake, kSweepLane);
     uint64_t number = world_.ReportPage().number;
     for (const shm::WindowView& window : report) {
       if (SumBase(window) != world_.shared().rejected_at.at(number--)) return "report: the base of a window";
@@ -179,6 +179,7 @@ class Judge {
   }
 
   std::string JudgeSegment() const {
+    if (!world_.OtherLaneIsAsItWas()) return "another lane was written to";
     const shm::ProducerPage& producer = world_.Producer();
     if (producer.stage.base != producer.tail || producer.stage.decided != 0) return "a burst is half finished";
     for (const mmsghdr& message : world_.Slots().messages) {

@@ -43,6 +43,8 @@ using shm::RegionKind;
 
 inline constexpr uint32_t kSweepTopics = 3;  // rows; a fourth topic has none
 inline constexpr size_t kSocketsOfLife = 2;
+inline constexpr uint32_t kSweepLanes = 2;
+inline constexpr uint32_t kSweepLane = 1;  // lives are of this one; the other one has to stay as it is
 inline constexpr int64_t kReportIntervalMs = 86'400'000;  // no window begins but where a life says so
 
 struct Life {
@@ -93,7 +95,7 @@ class World {
     folder_ = crash::MakeFolder(crash::ScratchFolder() + "/");
     const Result<int> fd = shm::CreateSegment(folder_, {.ring_size = scenario.ring_size,
                                                         .pool_size = shm::kBlockSize,
-                                                        .lanes = 1,
+                                                        .lanes = kSweepLanes,
                                                         .max_topics = kSweepTopics,
                                                         .slot_size = kSweepSlotSize,
                                                         .connections = HasStreams() ? kSweepConnections : 0,
@@ -106,6 +108,8 @@ class World {
     check_ = Map(shm::Role::kCheck);
     kafka_ = Map(shm::Role::kKafka);
     intake_ = Map(shm::Role::kIntake);
+    other_lane_ = Map(shm::Role::kCheck, 0);
+    other_before_ = CopyOtherLane();
     shared_ = static_cast<Shared*>(::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     TakeSnapshot();
   }
@@ -118,10 +122,10 @@ class World {
   // A new segment, no messages, no file.
   void Reset() {
     for (const auto& [kind, bytes] : snapshot_) {
-      std::memcpy(intake_->WritableBytes(kind, 0).data(), bytes.data(), bytes.size());
+      std::memcpy(intake_->WritableBytes(kind, IndexOf(kind)).data(), bytes.data(), bytes.size());
     }
-    std::memset(kafka_->WritableBytes(RegionKind::kConsumer, 0).data(), 0, sizeof(shm::ConsumerPage));
-    if (scenario_.receipts) std::ranges::fill(kafka_->WritableBytes(RegionKind::kOutcomes, 0), std::byte{});
+    std::memset(kafka_->WritableBytes(RegionKind::kConsumer, kSweepLane).data(), 0, sizeof(shm::ConsumerPage));
+    if (scenario_.receipts) std::ranges::fill(kafka_->WritableBytes(RegionKind::kOutcomes, kSweepLane), std::byte{});
     ::unlink(OverflowPath().c_str());
     shared_->kept_count = 0;
     shared_->damaged = false;
@@ -166,7 +170,7 @@ class World {
     ::mmap(nullptr, static_cast<size_t>(1 + ::getpid() % 61) << 16, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     const std::unique_ptr<shm::Segment> segment = Map(shm::Role::kIntake);
     OnBirth(segment.get());
-    IntakeLane lane(*segment, 0, config_, Settings(), doorbell_.get());
+    IntakeLane lane(*segment, kSweepLane, config_, Settings(), doorbell_.get());
     lane.Recover();
     if (scenario_.reject_when_full) Consume(1);
     if (dying) Consume(4);  // of an earlier life: there is room, but the file is not read
@@ -197,8 +201,8 @@ class World {
 
   // Plays the kafka worker: takes records, and keeps what they were.
   void Consume(size_t at_most) {
-    const shm::RingReader reader(&Producer(), kafka_->Bytes(RegionKind::kRing, 0));
-    auto& consumer = *kafka_->GetWritable<shm::ConsumerPage>(RegionKind::kConsumer, 0);
+    const shm::RingReader reader(&Producer(), kafka_->Bytes(RegionKind::kRing, kSweepLane));
+    auto& consumer = *kafka_->GetWritable<shm::ConsumerPage>(RegionKind::kConsumer, kSweepLane);
     for (size_t i = 0; i < at_most && consumer.head != reader.Tail(); ++i) {
       const shm::RingRecord record = reader.ReadAt(consumer.head, reader.Tail());
       if (record.verdict == shm::RingRecord::Verdict::kMessage) Keep(record);
@@ -211,8 +215,8 @@ class World {
   std::map<uint32_t, uint64_t> CountAppended() {
     std::map<uint32_t, uint64_t> counts;
     for (size_t i = 0; i < shared_->kept_count; ++i) ++counts[shared_->kept[i].row];
-    const shm::RingReader reader(&Producer(), kafka_->Bytes(RegionKind::kRing, 0));
-    uint64_t position = kafka_->Get<shm::ConsumerPage>(RegionKind::kConsumer, 0)->head;
+    const shm::RingReader reader(&Producer(), kafka_->Bytes(RegionKind::kRing, kSweepLane));
+    uint64_t position = kafka_->Get<shm::ConsumerPage>(RegionKind::kConsumer, kSweepLane)->head;
     while (position != reader.Tail()) {
       const shm::RingRecord record = reader.ReadAt(position, reader.Tail());
       if (record.verdict == shm::RingRecord::Verdict::kMessage) ++counts[record.message.header.topic_row];
@@ -240,6 +244,14 @@ class World {
     clients_.clear();
   }
 
+  // Of the lane's intake, in regions that there are one a worker.
+  static uint32_t IndexOf(RegionKind kind) {
+    const bool per_worker = kind == RegionKind::kReport || kind == RegionKind::kWorkerPage;
+    return per_worker ? shm::WorkerIndex(shm::Role::kIntake, kSweepLane) : kSweepLane;
+  }
+
+  bool OtherLaneIsAsItWas() const { return CopyOtherLane() == other_before_; }
+
   const Scenario& scenario() const { return scenario_; }
   const Shared& shared() const { return *shared_; }
   const shm::Segment& check() const { return *check_; }
@@ -249,20 +261,20 @@ class World {
   static bool IsLeft(size_t slot) { return slot == 2; }
   // What was sent on the connection of that slot.
   const std::vector<Sent>& SentOnStream(size_t slot) const { return sent_[stream_numbers_[slot]]; }
-  shm::Books Books() const { return shm::ReadBooks(*check_, 0); }
-  const shm::ProducerPage& Producer() const { return *check_->Get<shm::ProducerPage>(RegionKind::kProducer, 0); }
-  const shm::ReportPage& ReportPage() const { return *check_->Get<shm::ReportPage>(RegionKind::kReport, 0); }
-  const shm::ReceiveSlots& Slots() const { return *check_->Get<shm::ReceiveSlots>(RegionKind::kReceive, 0); }
+  shm::Books Books() const { return shm::ReadBooks(*check_, kSweepLane); }
+  const shm::ProducerPage& Producer() const { return *check_->Get<shm::ProducerPage>(RegionKind::kProducer, kSweepLane); }
+  const shm::ReportPage& ReportPage() const { return *check_->Get<shm::ReportPage>(RegionKind::kReport, IndexOf(RegionKind::kReport)); }
+  const shm::ReceiveSlots& Slots() const { return *check_->Get<shm::ReceiveSlots>(RegionKind::kReceive, kSweepLane); }
   std::span<const shm::Connection> Connections() const {
     if (!HasStreams()) return {};
-    return {check_->Get<shm::Connection>(RegionKind::kConnections, 0), kSweepConnections};
+    return {check_->Get<shm::Connection>(RegionKind::kConnections, kSweepLane), kSweepConnections};
   }
   std::span<const shm::Ticket> Tickets() const {
     if (!scenario_.receipts) return {};
-    return {reinterpret_cast<const shm::Ticket*>(check_->Get<shm::Tickets>(RegionKind::kTickets, 0) + 1), kSweepTickets};
+    return {reinterpret_cast<const shm::Ticket*>(check_->Get<shm::Tickets>(RegionKind::kTickets, kSweepLane) + 1), kSweepTickets};
   }
-  const shm::IntakeBooks& RawBooks() const { return *check_->Get<shm::IntakeBooks>(RegionKind::kIntakeBooks, 0); }
-  std::string OverflowPath() const { return folder_ + "/overflow.0"; }
+  const shm::IntakeBooks& RawBooks() const { return *check_->Get<shm::IntakeBooks>(RegionKind::kIntakeBooks, kSweepLane); }
+  std::string OverflowPath() const { return folder_ + "/overflow.1"; }
 
  protected:
   // A life has mapped the segment, and has not begun.
@@ -275,7 +287,7 @@ class World {
 
   // A start in this process, up to where sockets would be read.
   Outcome Start() {
-    IntakeLane lane(*intake_, 0, config_, Settings(), doorbell_.get());
+    IntakeLane lane(*intake_, kSweepLane, config_, Settings(), doorbell_.get());
     lane.Recover();
     Outcome outcome = Outcome::kMore;
     while (outcome == Outcome::kMore) outcome = lane.PublishLeftovers();
@@ -287,6 +299,15 @@ class World {
   }
 
  private:
+  std::vector<std::byte> CopyOtherLane() const {
+    std::vector<std::byte> all;
+    for (const RegionKind kind : {RegionKind::kIntakeBooks, RegionKind::kProducer, RegionKind::kRing}) {
+      const ByteSpan bytes = other_lane_->Bytes(kind, 0);
+      all.insert(all.end(), bytes.begin(), bytes.end());
+    }
+    return all;
+  }
+
   // The first socket takes one message that fills it, and refuses the next, which must not arrive then.
   void SendTooMany() {
     const size_t socket = sent_.size() - kSocketsOfLife;
@@ -379,7 +400,7 @@ class World {
   void SettleTicket(const shm::RingRecord& record) {
     const uint64_t ticket = record.message.header.ticket;
     if (ticket == 0) return;
-    shm::Outcome& outcome = kafka_->GetWritable<shm::Outcome>(RegionKind::kOutcomes, 0)[ticket % kSweepTickets];
+    shm::Outcome& outcome = kafka_->GetWritable<shm::Outcome>(RegionKind::kOutcomes, kSweepLane)[ticket % kSweepTickets];
     shm::Store(outcome.place_number, ticket);
     shm::Store(outcome.code, shm::kDeliveredCode);
     shm::Store(outcome.partition, kSweepPartition);
@@ -409,13 +430,13 @@ class World {
     if (HasStreams()) kinds.push_back(RegionKind::kConnections);
     if (scenario_.receipts) kinds.push_back(RegionKind::kTickets);
     for (const RegionKind kind : kinds) {
-      const ByteSpan bytes = intake_->Bytes(kind, 0);
+      const ByteSpan bytes = intake_->Bytes(kind, IndexOf(kind));
       snapshot_[kind].assign(bytes.begin(), bytes.end());
     }
   }
 
-  std::unique_ptr<shm::Segment> Map(shm::Role role) const {
-    Result<shm::Segment> segment = shm::Segment::Map(segment_fd_.get(), role, 0);
+  std::unique_ptr<shm::Segment> Map(shm::Role role, uint32_t lane = kSweepLane) const {
+    Result<shm::Segment> segment = shm::Segment::Map(segment_fd_.get(), role, lane);
     if (!segment.ok()) Die(segment.status().message());
     return std::make_unique<shm::Segment>(segment.Take());
   }
@@ -456,6 +477,8 @@ class World {
   std::unique_ptr<shm::Segment> kafka_;
   std::unique_ptr<shm::Segment> intake_;
   std::map<RegionKind, std::vector<std::byte>> snapshot_;
+  std::unique_ptr<shm::Segment> other_lane_;
+  std::vector<std::byte> other_before_;
   Shared* shared_;
   std::vector<FileDescriptor> sockets_;
   std::vector<FileDescriptor> streams_;  // of all lives, by slot
