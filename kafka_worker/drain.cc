@@ -119,8 +119,12 @@ Drain::Placed Drain::PlaceRouted(Topic& topic, const Arrival& arrival, int64_t n
   end.crc = staged.empty() ? ExtendCrc(end.crc, record.pieces()) : Crc32cExtend(end.crc, staged);
   end.position = arrival.position;
   end.max_timestamp = std::max(end.max_timestamp, timestamp);
+  const uint64_t index = batch.commit.count;
+  const bool places_late = DORY_IS_MUTANT("place after C4");
+  if (!places_late) memory_.receipts.Place(arrival.message.header.ticket, id, batch.order, index);
   memory_.Mark(shm::Step::kC4, arrival.position);
   memory_.pool.Commit(id, record.size(), end);
+  if (places_late) memory_.receipts.Place(arrival.message.header.ticket, id, batch.order, index);
   if (batch.commit.bytes >= static_cast<uint64_t>(topic.config.batch_bytes) ||
       topic.config.batching == Batching::kOff || topic.config.batch_messages > 0) {
     topics_.MarkDirty(topic);
@@ -143,6 +147,8 @@ Drain::Placed Drain::PlaceWaiting(Topic& topic, const Arrival& arrival) {
   memory_.pool.Stage(id, pieces);
   shm::BatchEnd end = memory_.pool.End(id);
   end.position = arrival.position;
+  const shm::BatchDescriptor& batch = memory_.pool.descriptor(id);
+  memory_.receipts.Place(arrival.message.header.ticket, id, batch.order, batch.commit.count);
   memory_.Mark(shm::Step::kC4, arrival.position);
   memory_.pool.Commit(id, arrival.bytes.size(), end);
   return Placed::kYes;
@@ -153,8 +159,7 @@ Drain::Placed Drain::Place(const Arrival& arrival, int64_t now_ms) {
   Topic& topic = TopicOf(arrival.message.header.topic_row);
   if (topic.given_up) {
     NoteDiscarded(memory_, arrival.message, *topic.given_up);
-    uint64_t* counters = memory_.books[topic.row].discarded;
-    Discard(&counters[static_cast<size_t>(*topic.given_up)], 1, arrival.position);
+    Discard(memory_.books[topic.row].discarded, {*topic.given_up, 1, arrival.position, arrival.message.header.ticket});
     return Placed::kYes;
   }
   if (arrival.from_ring && (!topic.known || !topic.waiting.empty())) return PlaceWaiting(topic, arrival);
@@ -162,18 +167,25 @@ Drain::Placed Drain::Place(const Arrival& arrival, int64_t now_ms) {
 }
 
 // C4': the cell makes a discard one commit: its position is what a start goes by, and a start that
-// finds done != position sets the counter again.
-void Drain::Discard(uint64_t* counter, uint64_t records, uint64_t position) {
+// finds done != position sets the outcome and the counter again.
+void Drain::Discard(uint64_t* counters, const Discarded& discarded) {
   shm::DiscardCell& cell = memory_.consumer->cell;
-  const uint64_t value = shm::Load(*counter) + records;
-  shm::Store(cell.counter, memory_.CounterIndex(counter));
+  uint64_t& counter = counters[static_cast<size_t>(discarded.reason)];
+  const uint64_t value = shm::Load(counter) + discarded.records;
+  const int16_t code = shm::CodeOf(discarded.reason);
+  shm::Store(cell.counter, memory_.CounterIndex(&counter));
   shm::Store(cell.value, value);
   DORY_CRASH_POINT("C4'.value");
-  shm::Store(cell.position, position);
+  shm::Store(cell.ticket, discarded.ticket);
+  shm::Store(cell.code, code);
+  DORY_CRASH_POINT("C4'.ticket");
+  if (DORY_IS_MUTANT("the cell's outcome before position")) memory_.receipts.Answer(discarded.ticket, code);
+  shm::Store(cell.position, discarded.position);
   DORY_CRASH_POINT("C4'.position");
-  shm::Store(*counter, value);
+  memory_.receipts.Answer(discarded.ticket, code);
+  shm::Store(counter, value);
   DORY_CRASH_POINT("C4'.counted");
-  shm::Store(cell.done, position);
+  shm::Store(cell.done, discarded.position);
   DORY_CRASH_POINT("C4'.done");
 }
 
@@ -200,8 +212,7 @@ void Drain::DiscardDamaged(const shm::RingRecord& damaged) {
   const uint32_t lost = after - static_cast<uint32_t>(before);
   LogError("ring position {}: {} bytes do not hold; {} messages are lost and counted as corrupt",
            damaged.end - damaged.lost_bytes, damaged.lost_bytes, lost);
-  uint64_t* counters = memory_.books[memory_.NoTopicRow()].discarded;
-  Discard(&counters[static_cast<size_t>(shm::Discard::kCorrupt)], lost, damaged.end);
+  Discard(memory_.books[memory_.NoTopicRow()].discarded, {shm::Discard::kCorrupt, lost, damaged.end});
 }
 
 // C1. Topic rows are published before the first record that names them.
@@ -247,10 +258,12 @@ PassResult Drain::DrainRing(int64_t now_ms) {
   return result;
 }
 
+// What has no outcome there, and no place elsewhere, was discarded with damaged bytes.
 void Drain::AdvanceWaiting(BatchId id, uint32_t first) {
   memory_.Mark(shm::Step::kC5, id);
   shm::Store(memory_.pool.writable(id).word, shm::MakeBatchWord(shm::BatchState::kOpen, first, 0));
   DORY_CRASH_POINT("C5.first");
+  memory_.receipts.AnswerUpTo(id, first, {.code = shm::CodeOf(shm::Discard::kCorrupt)});
 }
 
 Drain::Arrival Drain::ReadWaiting(BatchId id, const shm::WaitingPlace& place, const shm::WaitingPlace& next) {
@@ -266,8 +279,7 @@ Drain::Arrival Drain::ReadWaiting(BatchId id, const shm::WaitingPlace& place, co
 
 void Drain::DiscardWaiting(const Topic& topic, uint32_t records, uint64_t position) {
   LogError("{}: {} waiting messages do not hold their crc; they are discarded as corrupt", topic.name, records);
-  uint64_t* counters = memory_.books[topic.row].discarded;
-  Discard(&counters[static_cast<size_t>(shm::Discard::kCorrupt)], records, position);
+  Discard(memory_.books[topic.row].discarded, {shm::Discard::kCorrupt, records, position});
 }
 
 PassResult Drain::DrainWaiting(Topic& topic, int64_t now_ms) {

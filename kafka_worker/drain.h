@@ -46,12 +46,18 @@ class Drain {
  private:
   enum class Placed { kYes, kFull };
   struct Arrival;
+  struct Discarded {
+    shm::Discard reason;
+    uint64_t records;
+    uint64_t position;    // ring position after them
+    uint64_t ticket = 0;  // of the one record
+  };
 
   Placed Place(const Arrival& arrival, int64_t now_ms);
   Placed PlaceRouted(Topic& topic, const Arrival& arrival, int64_t now_ms);
   Placed PlaceWaiting(Topic& topic, const Arrival& arrival);
   shm::RingRecord ReadRing(uint64_t tail) const;
-  void Discard(uint64_t* counter, uint64_t records, uint64_t position);
+  void Discard(uint64_t* counters, const Discarded& discarded);
   void DiscardDamaged(const shm::RingRecord& damaged);
   Topic& TopicOf(uint32_t row);
   BatchId OpenFor(Topic& topic, BatchQueue& queue, const shm::NewBatch& batch, int64_t now_ms);

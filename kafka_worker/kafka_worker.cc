@@ -65,6 +65,7 @@ KafkaWorker::KafkaWorker(WorkerContext& context, shm::Segment& segment)
       drain_(memory_, topics_),
       data_bell_(&memory_.consumer->data_sleep, context.Descriptor("data_doorbell")),
       room_bell_(&memory_.producer->room_sleep, context.Descriptor("room_doorbell")),
+      receipt_bell_(&memory_.producer->receipt_sleep, context.Descriptor("room_doorbell")),
       data_watcher_(context.loop, data_bell_.fd(), [this](int) { OnDoorbell(); }),
       turn_(context.loop, [] {}),
       heartbeat_(context.loop, [this] { shm::Store(memory_.page->heartbeat, memory_.page->heartbeat + 1); }) {}
@@ -91,7 +92,7 @@ void KafkaWorker::Run() {
   data_watcher_.Watch(kReadable);
   context_.loop.SetBeforeWait([this] { RunTurn(); });
   context_.SendReady();
-  room_bell_.Wake();  // the one before may have died between its store and its signal
+  room_bell_.Wake();  // the one before may have died between a store, of outcomes too, and its signal
   context_.loop.Run();
 }
 
@@ -143,6 +144,7 @@ void KafkaWorker::RunTurn() {
     room_bell_.WakeIfAsleep();
     shm::Store(memory_.page->heartbeat, memory_.page->heartbeat + 1);
   }
+  if (memory_.receipts.TakeNews()) receipt_bell_.WakeIfAsleep();
   memory_.Mark(shm::Step::kNone, 0);
   PrepareToWait(moved_any, next_due_ms);
 }

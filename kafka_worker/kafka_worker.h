@@ -64,6 +64,7 @@ class KafkaWorker {
   Drain drain_;
   shm::DoorbellSleeper data_bell_;
   shm::DoorbellWaker room_bell_;
+  shm::DoorbellWaker receipt_bell_;
   IoWatcher data_watcher_;
   Timer turn_;       // the next turn without a signal
   Timer heartbeat_;

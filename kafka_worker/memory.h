@@ -4,6 +4,7 @@
 
 #include "common/bytes.h"
 #include "common/discard_log.h"
+#include "kafka_worker/receipts.h"
 #include "shm/breadcrumb.h"
 #include "shm/layout.h"
 #include "shm/pool.h"
@@ -28,6 +29,7 @@ struct Memory {
         producer(mapped.Get<shm::ProducerPage>(shm::RegionKind::kProducer, of_lane)),
         consumer(mapped.GetWritable<shm::ConsumerPage>(shm::RegionKind::kConsumer, of_lane)),
         books(mapped.GetWritable<shm::KafkaTopicRow>(shm::RegionKind::kKafkaBooks, of_lane)),
+        receipts(mapped, of_lane),
         producer_ids(mapped.GetWritable<shm::ProducerIds>(shm::RegionKind::kProducerIds, of_lane)),
         partitions(mapped.GetWritable<shm::PartitionRows>(shm::RegionKind::kPartitions, of_lane)),
         page(mapped.GetWritable<shm::WorkerPage>(shm::RegionKind::kWorkerPage,
@@ -64,6 +66,7 @@ struct Memory {
   const shm::ProducerPage* producer;
   shm::ConsumerPage* consumer;
   shm::KafkaTopicRow* books;
+  Receipts receipts;
   shm::ProducerIds* producer_ids;
   shm::PartitionRows* partitions;
   shm::WorkerPage* page;

@@ -42,6 +42,17 @@ void AdvanceSequence(Memory& memory, const BatchDescriptor& batch) {
   shm::Store(row.sequence, shm::SequenceWord{static_cast<int32_t>(next), batch.epoch, batch.producer_index});
 }
 
+// C11: the outcomes of the window.
+void AnswerWindow(Memory& memory, BatchId id, bool delivered) {
+  const BatchDescriptor& batch = memory.pool.descriptor(id);
+  const auto reason = static_cast<shm::Discard>(batch.discard_reason);
+  Settlement settled{.code = delivered ? shm::kDeliveredCode : shm::CodeOf(reason)};
+  if (batch.partition_row != shm::kNoIndex) settled.partition = memory.partitions->rows[batch.partition_row].partition;
+  if (delivered) settled.offset = batch.settled_offset;
+  settled.index = batch.word.first;
+  memory.receipts.AnswerUpTo(id, uint64_t{batch.word.first} + batch.word.count, settled);
+}
+
 }  // namespace
 
 bool FinishSettled(Memory& memory, BatchId id) {
@@ -52,7 +63,9 @@ bool FinishSettled(Memory& memory, BatchId id) {
   const uint64_t end = uint64_t{word.first} + word.count;
   const bool freed_before = DORY_IS_MUTANT("FREE before it is counted") && end == batch.commit.count;
   if (freed_before) memory.pool.Free(id);
-  if (static_cast<BatchState>(word.state) == BatchState::kAcked) {
+  const bool delivered = static_cast<BatchState>(word.state) == BatchState::kAcked;
+  AnswerWindow(memory, id, delivered);
+  if (delivered) {
     if (HasSequence(batch)) AdvanceSequence(memory, batch);
     DORY_CRASH_POINT("C11.sequence");
     shm::Store(books.delivered, DORY_IS_MUTANT("delivered added") ? books.delivered + word.count : batch.total_after);
@@ -216,6 +229,9 @@ void Settler::SettleDelivered(const SentBatch& sent, int64_t base_offset) {
   DORY_CRASH_POINT("C9.offset");
   shm::Store(row.acked_boottime_ns, BoottimeNs());
   DORY_CRASH_POINT("C9.time");
+  shm::Store(batch.settled_offset, base_offset);
+  DORY_CRASH_POINT("C9.settled_offset");
+  if (DORY_IS_MUTANT("outcomes before C10")) AnswerWindow(memory_, sent.batch, true);
   const shm::KafkaTopicRow& books = memory_.books[batch.topic_row];
   shm::Store(batch.total_after, shm::Load(books.delivered) + batch.word.count);  // C9
   DORY_CRASH_POINT("C9.total");

@@ -17,6 +17,7 @@ void RedoCell(Memory& memory) {
   auto* const words = reinterpret_cast<uint64_t*>(memory.books);
   shm::Store(words[shm::Load(cell.counter)], shm::Load(cell.value));
   DORY_CRASH_POINT("start.cell_counted");
+  memory.receipts.Answer(shm::Load(cell.ticket), static_cast<int16_t>(shm::Load(cell.code)));
   shm::Store(cell.done, shm::Load(cell.position));
   DORY_CRASH_POINT("start.cell_done");
 }
@@ -42,6 +43,7 @@ std::vector<BatchId> Recover(Memory& memory) {
   const shm::KafkaStart plan = shm::PlanKafkaStart(*memory.consumer, memory.pool);
   if (plan.redo_cell) RedoCell(memory);
   memory.pool.Rebuild();
+  memory.receipts.Rebuild(memory.pool);
   for (const BatchId batch : plan.to_settle) FinishSettled(memory, batch);
   for (const BatchId batch : plan.to_free) memory.pool.Free(batch);
   if (plan.head != shm::Load(memory.consumer->head)) {
@@ -51,6 +53,7 @@ std::vector<BatchId> Recover(Memory& memory) {
   for (const shm::WindowMove& move : plan.waiting) {
     SetWord(memory, move.batch, shm::MakeBatchWord(BatchState::kOpen, move.first, 0));
     DORY_CRASH_POINT("start.first");
+    memory.receipts.AnswerUpTo(move.batch, move.first, {.code = shm::CodeOf(shm::Discard::kCorrupt)});
     if (move.first == memory.pool.descriptor(move.batch).commit.count) memory.pool.Free(move.batch);
   }
   NoteUnknownOutcomes(memory, plan.live);

@@ -141,7 +141,7 @@ class SoundnessCheck {
 
   // Receipts that are to be sent lie in an area that nobody else has.
   Status CheckAnswers() const {
-    if (geometry_.tickets == 0) return Status::Ok();
+    if (geometry_.tickets == 0 || geometry_.connections == 0) return Status::Ok();
     const auto* connections = segment_.Get<Connection>(RegionKind::kConnections, lane_);
     std::set<uint64_t> areas;
     for (uint32_t slot = 0; slot < geometry_.connections; ++slot) {

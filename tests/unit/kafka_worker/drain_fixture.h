@@ -17,7 +17,7 @@ namespace dory::kafka {
 
 class DrainFixture : public ::testing::Test {
  protected:
-  DrainFixture() {
+  explicit DrainFixture(const shm::Geometry& geometry = shm::TestSegment::kSmall) : segment_(geometry) {
     (void)OpenLog("unit_tests", "/dev/null", LogLevel::kError);
     config_ = ParseConfigText("[kafka]\nbrokers = 127.0.0.1:1\n[topic:*]\nbatch_time = 100ms\n", "test.conf").Take();
     segment_.AddTopic("one");

@@ -30,9 +30,10 @@ class TestSegment {
                                       .max_topics = 4,
                                       .slot_size = 16 * 1024,
                                       .connections = 0,
-                  .areas = 0,
-                  .large_areas = 0,
-                  .large_area_size = 0};
+                                      .areas = 0,
+                                      .large_areas = 0,
+                                      .large_area_size = 0,
+                                      .tickets = 16};
 
   explicit TestSegment(const Geometry& geometry = kSmall) {
     char folder[] = "/dev/shm/dory-unit.XXXXXX";
