@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A topic that is deleted and created anew with fewer partitions, and a cluster in another's place.
+"""A topic that is deleted and created anew with fewer partitions, one that gets more, and a cluster
+in another's place.
 
     tests/kafka/recreated.py [VERSION...] [--tests TEST,...] [--scale F]
 
@@ -27,20 +28,33 @@ from support.harness import check, wait_until  # noqa: E402
 
 VERSIONS = ["3.9.1", "4.3.0"]
 DELETE_TOPICS = 20
+CREATE_PARTITIONS = 37
 SETTINGS = {"auto.create.topics.enable": "false"}
 BEFORE, AFTER = 6, 2        # partitions
 RATE = 500
 
 
-def delete_topic(cluster, name):
-    """DeleteTopics version 1."""
-    body = struct.pack(">hhi", DELETE_TOPICS, 1, 1) + text("test")
-    body += struct.pack(">i", 1) + text(name) + struct.pack(">i", 30000)
+def ask(cluster, api, version, body):
+    """The broker's answer, without its size."""
+    body = struct.pack(">hhi", api, version, 1) + text("test") + body
     with socket.create_connection(("127.0.0.1", cluster.state["port"]), 30) as connection:
         connection.sendall(struct.pack(">i", len(body)) + body)
         size = struct.unpack(">i", connection.recv(4, socket.MSG_WAITALL))[0]
-        answer = connection.recv(size, socket.MSG_WAITALL)
+        return connection.recv(size, socket.MSG_WAITALL)
+
+
+def delete_topic(cluster, name):
+    """DeleteTopics version 1."""
+    answer = ask(cluster, DELETE_TOPICS, 1,
+                 struct.pack(">i", 1) + text(name) + struct.pack(">i", 30000))
     check(answer[-2:] == b"\0\0", "DeleteTopics: %s" % answer)
+
+
+def add_partitions(cluster, name, count):
+    """CreatePartitions version 0: there are `count` then."""
+    answer = ask(cluster, CREATE_PARTITIONS, 0, struct.pack(">i", 1) + text(name) +
+                 struct.pack(">iiib", count, -1, 30000, 0))
+    check(answer[-4:] == b"\0\0\xff\xff", "CreatePartitions: %s" % answer)
 
 
 class Numbers:
@@ -148,13 +162,63 @@ def another_cluster_under_the_same_address(cluster, scale):
             return account
 
 
+def read_partitions(cluster, topic):
+    """The numbers in each partition, in order."""
+    found = {}
+    for line in read_by_kcat(cluster, topic, "-f", "%p %s\n").splitlines():
+        partition, value = line.split()
+        found.setdefault(int(partition), []).append(int(value))
+    return found
+
+
+def expect_split(found, before, after):
+    """Each keyed number is where its key belongs by the one count, and from some number on by the
+    other; in each partition they are in order."""
+    old, new = [-1], []
+    for partition, values in found.items():
+        keyed = [n for n in values if n % 2 == 0]
+        check(keyed == sorted(keyed), "out of order in %d" % partition)
+        for n in keyed:
+            fits = [n // 2 % count == partition for count in (before, after)]
+            check(any(fits), "%d is in partition %d" % (n, partition))
+            if not all(fits):
+                (old if fits[0] else new).append(n)
+    check(new and max(old) < min(new), "by %d: to %d, by %d: from %s" % (
+        before, max(old), after, min(new or [None])))
+    check(all(any(n % 2 for n in found.get(p, [])) for p in range(after)),
+          "no message without a key in one of %s" % sorted(found))
+    return min(new)
+
+
+def partitions_are_added(cluster, scale):
+    """Under load: keys go by the new count from one message on, others to all there are."""
+    topic = new_topic("more")
+    create_topic(cluster, topic, AFTER)
+    with running(cluster, more="metadata_refresh = 1s\n") as dory, Numbers(dory, topic) as numbers:
+        numbers.pass_some(int(2 * RATE * scale))
+        add_partitions(cluster, topic, BEFORE)
+        wait_until(lambda: [t["partitions"] for t in dory.status()["topics"]
+                            if t["name"] == topic] == [BEFORE], "they are known")
+        numbers.pass_some(int(2 * RATE * scale))
+        sent = numbers.stop()
+        books = dory.wait_delivered()
+        found = read_partitions(cluster, topic)
+        arrived = sorted(n for values in found.values() for n in values)
+        check(arrived == list(range(sent)), "sent %d, arrived %d" % (sent, len(arrived)))
+        check(books["received"] == books["delivered"] == sent, "sent %d: %s" % (sent, books))
+        check(books["possible_duplicates"] == books["discarded"] == 0, "%s" % books)
+        check(dory.count_buffer("--live") == 0, "something is still counted as buffered")
+        return "sent %d = arrived; keys go by the new count from %d on" % (
+            sent, expect_split(found, AFTER, BEFORE))
+
+
 @contextlib.contextmanager
 def start(version, folder):
     with kafka_cluster.Cluster(version, folder, 1, free_port(1), SETTINGS) as cluster:
         yield cluster
 
 
-TESTS = [a_topic_comes_back_with_fewer_partitions, while_nobody_runs,
+TESTS = [a_topic_comes_back_with_fewer_partitions, while_nobody_runs, partitions_are_added,
          another_cluster_under_the_same_address]
 
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Three brokers of Kafka 2.8.2 that elect a leader which has not all that was acknowledged.
+"""Three brokers that elect a leader which has not all that was acknowledged.
 
-    tests/kafka/unclean_election.py [TEST...]
+    tests/kafka/unclean_election.py [VERSION...] [--tests TEST,...]
 
-A partition has two copies. The follower stops, the leader goes on alone and acknowledges, and then
-it dies for good while a batch is on its way; the follower comes back and leads. What only the dead
-one had is lost by Kafka. Dory must not send that again, must deliver the batch that was on its way
-once, and go on in order under a sequence that the new leader takes.
+The versions are 2.8.2, 3.9.1 and 4.3.0 by default. A partition has two copies. The follower stops,
+the leader goes on alone and acknowledges, and then it dies for good while a batch is on its way;
+the follower comes back and leads. What only the dead one had is lost by Kafka. Dory must not send
+that again, must deliver the batch that was on its way once, and go on in order under a sequence
+that the new leader takes.
 """
 
 import contextlib
@@ -15,26 +16,22 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 from kafka import kafka_cluster  # noqa: E402
 from kafka.forgotten_producer import read_values, send  # noqa: E402
-from kafka.old_versions import run_tool  # noqa: E402
-from kafka.three_brokers import (  # noqa: E402
-    BROKERS, free_port, new_topic, read_arguments, running)
-from support import harness  # noqa: E402
+from kafka.old_versions import is_before, run_tool  # noqa: E402
+from kafka.three_brokers import BROKERS, free_port, new_topic, running  # noqa: E402
+from kafka.versions import run_on_versions  # noqa: E402
 from support.harness import check, wait_until  # noqa: E402
 
-VERSION = "2.8.2"
+VERSIONS = ["2.8.2", "3.9.1", "4.3.0"]
 LEADER, FOLLOWER = 1, 2
 SETTINGS = {
     "unclean.leader.election.enable": "true", "min.insync.replicas": "1",
-    "zookeeper.session.timeout.ms": "6000"}
-# So long this version keeps the state of a producer, as it finds when it loads a snapshot.
-EXPIRATION = "transactional.id.expiration.ms"
+    "zookeeper.session.timeout.ms": "6000", "broker.session.timeout.ms": "6000"}
 FORGETS_S = 10
 OPTIONS = "request_timeout = 1s\n%s[topic:*]\nbatch_messages = 5\nbatch_time = 200ms\n"
 
@@ -57,7 +54,8 @@ def partition(cluster, more=""):
     for i in range(BROKERS):
         kafka_cluster.wait_registered(cluster.state, i)
     topic = new_topic("unclean")
-    run_tool(cluster, "kafka.admin.TopicCommand", "--bootstrap-server", cluster.bootstrap,
+    program = "kafka.admin" if is_before(cluster, 3) else "org.apache.kafka.tools"
+    run_tool(cluster, program + ".TopicCommand", "--bootstrap-server", cluster.bootstrap,
              "--create", "--topic", topic, "--replica-assignment", "%d:%d" % (LEADER, FOLLOWER))
     wait_until(lambda: describe(cluster, topic) == (LEADER, "%d,%d" % (LEADER, FOLLOWER)),
                "both copies are in sync")
@@ -101,7 +99,9 @@ def send_into_nothing(cluster, dory, topic):
 
 def elect(cluster, topic, expiration_ms=604800000):
     cluster.kill(LEADER)
-    cluster.state["set"][EXPIRATION] = str(expiration_ms)
+    # So long it keeps the state of a producer, as it finds when it loads a snapshot.
+    option = "transactional.id" if is_before(cluster, 3) else "producer.id"
+    cluster.state["set"][option + ".expiration.ms"] = str(expiration_ms)
     cluster.restart(FOLLOWER)
     wait_until(lambda: describe(cluster, topic)[0] == FOLLOWER, "the follower leads")
 
@@ -183,12 +183,11 @@ TESTS = [what_was_on_its_way_arrives_once, what_comes_after_goes_on,
          a_log_that_ends_where_it_was_says_nothing]
 
 
-def main():
-    chosen, scale = read_arguments(TESTS, __doc__)
-    with tempfile.TemporaryDirectory(prefix="dory-kafka-") as folder, kafka_cluster.Cluster(
-            VERSION, folder, BROKERS, free_port(BROKERS), SETTINGS) as cluster:
-        return harness.run_tests(chosen, cluster, scale)
+@contextlib.contextmanager
+def start(version, folder):
+    with kafka_cluster.Cluster(version, folder, BROKERS, free_port(BROKERS), SETTINGS) as cluster:
+        yield cluster
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_on_versions(TESTS, __doc__, VERSIONS, start))
