@@ -107,17 +107,16 @@ void StreamInputs::EndOthers() {
   for (size_t slot = 0; slot < live.size(); ++slot) live[slot] = connections_[slot] != nullptr;
   lane_.streams().EndOthers(live);
   if (lane_.streams().HasLeftovers()) on_no_room_();
-  WakeAreaWaiters();
 }
 
 void StreamInputs::Settle(bool read) {
   reading_ = read;
   for (HandedConnection& handed : std::exchange(arrivals_, {})) OnHandedOver(std::move(handed));
   if (all_handed_over_) EndOthers();
+  if (read) {
+    for (const uint32_t slot : std::exchange(paused_, {})) Resume(slot);
+  }
   GiveReceipts();
-  if (!read) return;
-  for (const uint32_t slot : std::exchange(paused_, {})) Resume(slot);
-  WakeAreaWaiters();
 }
 
 // False: it was closed meanwhile.
@@ -196,6 +195,7 @@ void StreamInputs::GiveReceipts() {
     again = receipts.AreAnyReady() || (receipts.AreAnyOpen() && !outcome_waiter_.waiting());
   }
   if (!receipts.AreAnyOpen()) outcome_waiter_.End();
+  WakeAreaWaiters();  // what was held lay in areas
 }
 
 // What waited for a receipt that it may ask for now.

@@ -112,7 +112,7 @@ StreamLane::Received StreamLane::Receive(uint32_t slot, int fd) {
 
 void StreamLane::End(uint32_t slot) {
   if (HasEnded(slot)) return;
-  if (is_held_[slot] && !PublishUnasked(slot)) return;
+  if (!NextBurst(slot).messages.empty() && !PublishUnasked(slot)) return;
   if (HasEnded(slot)) return;  // by what it had sent
   if (table_.HasBytes(slot)) {
     messages_[0] = {.bytes = table_.Bytes(slot), .input = table_[slot].input, .out = table_[slot].in,
@@ -124,14 +124,16 @@ void StreamLane::End(uint32_t slot) {
   GiveBackArea(slot);
 }
 
-// What was held for receipts that nobody waits for. False: there is no room for it, it ends behind the leftovers.
+// Whole messages of a connection that nobody reads receipts of any more. False: they have no room, and are among the
+// leftovers; it ends behind them.
 bool StreamLane::PublishUnasked(uint32_t slot) {
   receipts_.Leave(slot);
   is_held_[slot] = false;
   std::erase(held_, slot);
+  std::erase(leftovers_, slot);
   if (PublishAll(slot) != Outcome::kNoRoom) return true;
   leftovers_.push_back(slot);
-  ending_.push_back(slot);
+  if (std::ranges::find(ending_, slot) == ending_.end()) ending_.push_back(slot);
   return false;
 }
 

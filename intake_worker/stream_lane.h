@@ -58,8 +58,8 @@ class StreamLane {
   // kNoReceipt among those that are held.
   Received Receive(uint32_t slot, int fd);
 
-  // It will not be read any more: part of a message that is there is an unclean disconnect. Where whole ones wait
-  // for receipts they are taken without; those that have no room are leftovers then. REQUIRES: none waits for room.
+  // It will not be read any more: part of a message that is there is an unclean disconnect. Whole ones that wait for
+  // receipts are taken without. Where any waits for room, it ends once all are taken.
   void End(uint32_t slot);
 
   // Of every connection of an earlier life that is not among `live`: its client has gone with the supervisor.

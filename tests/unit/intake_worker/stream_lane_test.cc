@@ -206,6 +206,25 @@ TEST_F(StreamLaneTest, WhatHasNoRoomStaysAndIsTakenLater) {
   for (int i = 0; i < 40; ++i) EXPECT_EQ(std::atoi(arrived[static_cast<size_t>(i)].c_str()), i);
 }
 
+TEST_F(StreamLaneTest, WhatHasNoRoomIsTakenAlsoWhereTheConnectionEnds) {
+  TearDown();
+  Make(16 * 1024);
+  for (int i = 0; i < 40; ++i) streams_[0].Send(MessageOf(std::to_string(i) + std::string(1000, 'v')));
+  streams_[0].Send(std::string_view("\0\0", 2));
+  EXPECT_EQ(Read(0), Outcome::kNoRoom);
+  lane().End(0);
+  lane().End(0);
+  EXPECT_FALSE(lane().HasEnded(0));
+  size_t arrived = 0;
+  for (Outcome outcome = Outcome::kMore; outcome != Outcome::kEmpty;) {
+    arrived += Consume().size();
+    outcome = lane_->PublishLeftovers();
+  }
+  EXPECT_EQ(arrived + Consume().size(), 40u);
+  EXPECT_TRUE(lane().HasEnded(0));
+  EXPECT_EQ(Books().RejectedFor(Reject::kUncleanUnix), 1u);
+}
+
 TEST_F(StreamLaneTest, AnotherLifeGoesOnInTheMiddleOfAMessage) {
   const std::string bytes = MessageOf(std::string(100'000, 'v'));
   streams_[0].Send(std::string_view(bytes).substr(0, 50'000));
