@@ -135,7 +135,7 @@ void Settler::OnResponse(BrokerConnection& connection, const std::vector<SentBat
   }
   for (const protocol::ProduceTopicResult& topic : response.topics) {
     const auto sent = by_id.find(topic.id);
-    const Topic* known = sent != by_id.end() ? sent->second : topics_.FindByName(topic.name);
+    const Topic* known = sent != by_id.end() ? sent->second : topics_.FindByName(std::string(topic.name));
     if (known == nullptr) continue;
     for (const PartitionResult& result : topic.partitions) {
       results[{known->row, result.partition}] = &result;
@@ -176,7 +176,7 @@ bool Settler::FollowHint(const SentBatch& sent, const PartitionResult& result,
   if (!moved || result.leader_id < 0 || result.leader_epoch <= partition.leader_epoch) return false;
   for (const protocol::NodeEndpoint& node : response.node_endpoints) {
     if (node.id != result.leader_id || node.port < 1 || node.port > UINT16_MAX) continue;
-    cluster_.LearnBroker(node.id, {node.host, static_cast<uint16_t>(node.port)});
+    cluster_.LearnBroker(node.id, {std::string(node.host), static_cast<uint16_t>(node.port)});
   }
   if (!cluster_.Knows(result.leader_id)) return false;
   SetLeader(partition, result.leader_id, result.leader_epoch, MonotonicMs());

@@ -42,15 +42,6 @@ bool IsOfRecords(const ErrorCode& error) {
          error.action == Action::kNoSequences;
 }
 
-// How many records go before the first one that the broker named; none named: -1.
-int64_t FindFirstNamed(const protocol::ProducePartitionResult& result) {
-  int64_t first = -1;
-  for (const protocol::RecordError& error : result.record_errors) {
-    if (error.batch_index >= 0 && (first < 0 || error.batch_index < first)) first = error.batch_index;
-  }
-  return first;
-}
-
 }  // namespace
 
 // Retried like an unknown outcome; what it does not go away for is narrowed down after the deadline.
@@ -158,7 +149,7 @@ void Settler::RefuseCodec(const SentBatch& sent, const ErrorCode& error) {
 // Less of it is sent, down to the one record that is then discarded.
 void Settler::RefuseNamed(const SentBatch& sent, const ErrorCode& error, const PartitionResult& result) {
   const uint64_t count = memory_.pool.descriptor(sent.batch).word.count;
-  const int64_t named = FindFirstNamed(result);
+  const int32_t named = result.first_refused;  // so many records go before it
   if (error.action != Action::kSplit && named > 0 && static_cast<uint64_t>(named) < count) {
     ShrinkWindow(sent, static_cast<uint64_t>(named));
     return;

@@ -8,6 +8,7 @@ namespace dory::kafka::protocol {
 namespace {
 
 constexpr size_t kLeastRowBytes = 6;
+constexpr size_t kMostRows = INT16_MAX + 1;  // of one api each
 
 ApiVersionsResponse::Row DecodeRow(Reader* reader) {
   ApiVersionsResponse::Row row;
@@ -20,6 +21,7 @@ ApiVersionsResponse::Row DecodeRow(Reader* reader) {
 
 void DecodeRows(Reader* reader, ApiVersionsResponse* response) {
   const size_t count = reader->ReadArrayCount(kLeastRowBytes);
+  if (count > kMostRows) return reader->Fail();
   response->apis.reserve(count);
   for (size_t i = 0; i < count && reader->ok(); ++i) response->apis.push_back(DecodeRow(reader));
 }

@@ -11,7 +11,7 @@ constexpr size_t kLeastTopicBytes = 2 + 1 + 1 + 1;
 constexpr size_t kLeastPartitionBytes = 2 + 4 + 4 + 4 + 4;
 
 // More of them no cluster has. What is kept of one takes up to ten times its bytes: a broken or hostile broker
-// can't fill an answer with them. Of a partition less is kept than it had.
+// can't fill an answer with them. Of a partition less is kept here than it had, but more where it is in use.
 constexpr size_t kMostBrokers = 10'000;
 constexpr size_t kMostTopics = 65'536;
 
@@ -32,6 +32,7 @@ MetadataBroker DecodeBroker(Reader* reader, int16_t version) {
   MetadataBroker broker;
   broker.id = reader->Read<int32_t>();
   broker.host = reader->ReadString();
+  if (broker.host.size() > kMostHostBytes) reader->Fail();
   broker.port = reader->Read<int32_t>();
   if (version >= 1) reader->ReadNullableString();  // rack
   reader->SkipTags();
@@ -42,6 +43,7 @@ MetadataPartition DecodePartition(Reader* reader, int16_t version) {
   MetadataPartition partition;
   partition.error_code = reader->Read<int16_t>();
   partition.partition = reader->Read<int32_t>();
+  if (partition.partition >= static_cast<int32_t>(kMostPartitions)) reader->Fail();
   partition.leader = reader->Read<int32_t>();
   partition.leader_epoch = version >= 7 ? reader->Read<int32_t>() : -1;
   reader->SkipArray(sizeof(int32_t));                    // replicas
@@ -59,7 +61,7 @@ MetadataTopic DecodeTopic(Reader* reader, int16_t version) {
   if (version >= 10) topic.id = ReadTopicId(reader);
   if (version >= 1) topic.is_internal = reader->ReadBool();
   topic.partitions =
-      DecodeArray<MetadataPartition>(reader, version, kLeastPartitionBytes, DecodePartition);
+      DecodeArray<MetadataPartition>(reader, version, kLeastPartitionBytes, DecodePartition, kMostPartitions);
   if (version >= 8) reader->Read<int32_t>();  // authorized operations
   reader->SkipTags();
   return topic;

@@ -3,7 +3,7 @@
 // Source: the Kafka protocol guide, API key 3; leader epochs (7) are KIP-320, topic ids (10) KIP-516,
 // the error code of the whole (13) is KIP-1102.
 // An answer may be large; replica lists are skipped, not kept. One of more brokers or topics than any cluster has
-// is refused.
+// is refused, and so is one with more partitions of a topic than we can know (kMostPartitions), or a higher number.
 
 #pragma once
 

@@ -74,35 +74,32 @@ class ProduceEncoder {
   bool flexible_ = false;
 };
 
-struct RecordError {
-  int32_t batch_index;  // counted from the batch's first record
-  std::string message;  // null: empty
-};
-
 struct ProducePartitionResult {
   int32_t partition = 0;
   int16_t error_code = 0;
   int64_t base_offset = -1;
   int64_t log_append_time_ms = -1;  // -1: the topic keeps the producer's timestamps; before version 2 too
   int64_t log_start_offset = -1;    // before version 5: -1
-  std::vector<RecordError> record_errors;  // from version 8 on
-  std::string error_message;               // null: empty
-  int32_t leader_id = -1;                  // from version 10 on, with errors that have to do with it
+  int32_t first_refused = -1;       // of the records that it names: from version 8 on; counted from the batch's first
+  std::string_view error_message;   // null: empty
+  int32_t leader_id = -1;           // from version 10 on, with errors that have to do with it
   int32_t leader_epoch = -1;
 };
 
 struct ProduceTopicResult {
-  std::string name;  // from version 13 on: empty
+  std::string_view name;  // from version 13 on: empty
   TopicId id{};      // before it: none
   std::vector<ProducePartitionResult> partitions;
 };
 
 struct NodeEndpoint {
   int32_t id;
-  std::string host;
+  std::string_view host;
   int32_t port;
 };
 
+// Its texts lie within the bytes that were decoded. Of the records that a broker names only the first is kept:
+// there may be millions, and what is behind it goes again anyway.
 struct ProduceResponse {
   std::vector<ProduceTopicResult> topics;
   int32_t throttle_time_ms = 0;              // before version 1: 0

@@ -1,4 +1,5 @@
-// The response's half of produce.h.
+// The response's half of produce.h. More topics, partitions or endpoints than a request of ours can ask for are
+// refused: what is kept of them takes far more than their bytes.
 
 #include "kafka_worker/protocol/produce.h"
 
@@ -14,14 +15,17 @@ constexpr size_t kLeastEndpointBytes = 4 + 1 + 4 + 1;
 constexpr uint64_t kCurrentLeaderTag = 0;  // of a partition
 constexpr uint64_t kNodeEndpointsTag = 0;  // of the response
 
-void DecodeRecordErrors(Reader* reader, std::vector<RecordError>* record_errors) {
+// The smallest place that is named; -1: none is.
+int32_t DecodeRecordErrors(Reader* reader) {
+  int32_t first = -1;
   const size_t count = reader->ReadArrayCount(kLeastRecordErrorBytes);
-  record_errors->reserve(count);
   for (size_t i = 0; i < count && reader->ok(); ++i) {
     const auto batch_index = reader->Read<int32_t>();
-    record_errors->push_back({batch_index, std::string(reader->ReadNullableString().value_or(""))});
+    if (batch_index >= 0 && (first < 0 || batch_index < first)) first = batch_index;
+    reader->ReadNullableString();  // what is wrong with it
     reader->SkipTags();
   }
+  return first;
 }
 
 ProducePartitionResult DecodePartition(Reader* reader, int16_t version) {
@@ -32,7 +36,7 @@ ProducePartitionResult DecodePartition(Reader* reader, int16_t version) {
   if (version >= 2) result.log_append_time_ms = reader->Read<int64_t>();
   if (version >= 5) result.log_start_offset = reader->Read<int64_t>();
   if (version >= 8) {
-    DecodeRecordErrors(reader, &result.record_errors);
+    result.first_refused = DecodeRecordErrors(reader);
     result.error_message = reader->ReadNullableString().value_or("");
   }
   reader->ReadTags([&result](uint64_t tag, Reader& field) {
@@ -43,7 +47,8 @@ ProducePartitionResult DecodePartition(Reader* reader, int16_t version) {
   return result;
 }
 
-ProduceTopicResult DecodeTopic(Reader* reader, int16_t version) {
+// `room`: for partitions, in the answer.
+ProduceTopicResult DecodeTopic(Reader* reader, int16_t version, size_t* room) {
   ProduceTopicResult topic;
   if (version < kFirstProduceById) {
     topic.name = reader->ReadString();
@@ -51,6 +56,9 @@ ProduceTopicResult DecodeTopic(Reader* reader, int16_t version) {
     topic.id = ReadTopicId(reader);
   }
   const size_t count = reader->ReadArrayCount(kLeastPartitionBytes);
+  if (count > *room) reader->Fail();
+  if (!reader->ok()) return topic;
+  *room -= count;
   topic.partitions.reserve(count);
   for (size_t i = 0; i < count && reader->ok(); ++i) {
     topic.partitions.push_back(DecodePartition(reader, version));
@@ -61,15 +69,17 @@ ProduceTopicResult DecodeTopic(Reader* reader, int16_t version) {
 
 void DecodeNodeEndpoints(Reader* reader, std::vector<NodeEndpoint>* endpoints) {
   const size_t count = reader->ReadArrayCount(kLeastEndpointBytes);
-  endpoints->reserve(count);
+  if (count > kMostPartitions - endpoints->size()) return reader->Fail();
+  endpoints->reserve(endpoints->size() + count);
   for (size_t i = 0; i < count && reader->ok(); ++i) {
     NodeEndpoint endpoint;
     endpoint.id = reader->Read<int32_t>();
     endpoint.host = reader->ReadString();
+    if (endpoint.host.size() > kMostHostBytes) reader->Fail();
     endpoint.port = reader->Read<int32_t>();
     reader->ReadNullableString();  // rack
     reader->SkipTags();
-    endpoints->push_back(std::move(endpoint));
+    endpoints->push_back(endpoint);
   }
 }
 
@@ -79,9 +89,10 @@ Result<ProduceResponse> DecodeProduceResponse(int16_t version, ByteSpan body) {
   Reader reader(body, IsFlexible(Api::kProduce, version));
   ProduceResponse response;
   const size_t count = reader.ReadArrayCount(kLeastTopicBytes);
-  response.topics.reserve(count);
+  if (count > kMostPartitions) reader.Fail();
+  size_t room = kMostPartitions;
   for (size_t i = 0; i < count && reader.ok(); ++i) {
-    response.topics.push_back(DecodeTopic(&reader, version));
+    response.topics.push_back(DecodeTopic(&reader, version, &room));
   }
   if (version >= 1) response.throttle_time_ms = reader.Read<int32_t>();
   reader.ReadTags([&response](uint64_t tag, Reader& field) {

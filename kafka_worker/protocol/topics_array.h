@@ -1,5 +1,5 @@
 // What requests and responses about partitions have in common: an array of topics by name, in each an array of
-// partitions. Read flat, each partition with its topic's name.
+// partitions. Read flat, each partition with its topic's name; more than kMostPartitions are refused.
 
 #pragma once
 
@@ -41,6 +41,7 @@ std::vector<Result> ReadTopics(Reader* reader, size_t least_partition_bytes, Rea
   for (size_t t = 0; t < topics && reader->ok(); ++t) {
     const std::string_view topic = reader->ReadString();
     const size_t partitions = reader->ReadArrayCount(least_partition_bytes);
+    if (partitions > kMostPartitions - results.size()) reader->Fail();
     for (size_t p = 0; p < partitions && reader->ok(); ++p) {
       results.push_back(read(reader));
       results.back().topic = topic;

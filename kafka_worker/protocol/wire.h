@@ -24,6 +24,11 @@ namespace dory::kafka::protocol {
 
 using Bytes = std::vector<std::byte>;
 
+// Of a topic, and in an answer about partitions that we name. We know no more (shm::kMaxPartitions), and what is
+// kept of one may take ten times its bytes: an answer with more comes from a broken or hostile broker.
+inline constexpr size_t kMostPartitions = 65'536;
+inline constexpr size_t kMostHostBytes = 255;  // of a name in the domain name system
+
 // Appends to a buffer of the caller's.
 class Writer {
  public:

@@ -7,10 +7,12 @@ import struct
 
 from daemon_case import wait_for
 from scripted_test import Scripted
-from support.scripted_broker import API_VERSIONS, INIT_PRODUCER_ID, METADATA, PRODUCE
+from support.scripted_broker import (
+    API_VERSIONS, INIT_PRODUCER_ID, METADATA, PRODUCE, Step, text)
 
 MEMORY_KB = 40 << 10
 SIZE = 4        # bytes of a frame before its answer
+LARGEST = 16 << 20
 
 
 def with_size(size, answer):
@@ -52,9 +54,57 @@ def of_100_megabytes(frame):
 
 def without_an_end(frame):
     """As large as one may be."""
-    yield struct.pack(">i", 16 << 20) + frame[SIZE:]
+    yield struct.pack(">i", LARGEST) + frame[SIZE:]
     while True:
         yield b"x" * 65536
+
+
+def of_largest_size(frame, *parts):
+    """An answer of parts; the one that is a list is repeated up to what an answer may have."""
+    fixed = sum(len(part) for part in parts if isinstance(part, bytes))
+    body = b""
+    for part in parts:
+        if isinstance(part, bytes):
+            body += part
+        else:
+            count = (LARGEST - SIZE - fixed - SIZE) // len(part[0])
+            body += struct.pack(">i", count) + part[0] * count
+    return [struct.pack(">i", SIZE + len(body)) + frame[SIZE:2 * SIZE] + body]
+
+
+def name_millions_of_records(frame):
+    """Version 8 takes their batch and names errors in it: nothing to do about them."""
+    head = struct.pack(">i", 1) + text("t") + struct.pack(">iihqqq", 1, 0, 0, 0, -1, 0)
+    return of_largest_size(frame, head, [struct.pack(">ih", 7, -1)], text(None) + bytes(4))
+
+
+def of_millions_of_partitions(frame):
+    result = struct.pack(">ihqqqih", 0, 0, 0, -1, 0, 0, -1)
+    return of_largest_size(frame, struct.pack(">i", 1) + text("t"), [result], bytes(4))
+
+
+def of_millions_of_topics(frame):
+    return of_largest_size(frame, [text("") + bytes(4)], bytes(4))
+
+
+def tell_millions_of_brokers(frame):
+    broker = struct.pack(">i", 1) + text("h") + struct.pack(">i", 1) + text(None)
+    return of_largest_size(frame, [broker], bytes(4) + bytes(4))
+
+
+def tell_millions_of_topics(frame):
+    return of_largest_size(frame, bytes(4) + bytes(4), [bytes(2) + text("") + bytes(1 + 4)])
+
+
+def tell_millions_of_partitions(frame):
+    """The head is that of the true answer: this broker, and the topic's name."""
+    partition = struct.pack(">hiiii", 0, 0, 1, 0, 0)
+    return of_largest_size(frame, frame[2 * SIZE:-4 - 26], [partition])
+
+
+def tell_of_the_last_partition_of_all(frame):
+    """That there are two billion partitions."""
+    return [frame[:-24] + struct.pack(">i", (1 << 31) - 1) + frame[-20:]]
 
 
 def byte_by_byte(frame):
@@ -64,6 +114,9 @@ def byte_by_byte(frame):
 
 MANGLES = [cut_short, too_long, of_another_request, noise, twice, of_negative_size, of_two_bytes,
            of_100_megabytes, without_an_end, byte_by_byte]
+LARGE = {PRODUCE: [name_millions_of_records, of_millions_of_partitions, of_millions_of_topics],
+         METADATA: [tell_millions_of_brokers, tell_millions_of_topics, tell_millions_of_partitions,
+                    tell_of_the_last_partition_of_all]}
 
 
 class HostileAnswers(Scripted):
@@ -105,6 +158,32 @@ class HostileAnswers(Scripted):
         self.assertEqual(books["possible_duplicates"], 0)
         self.assertEqual(self.pid(), worker)
         self.assertLess(self.memory_kb("VmHWM"), before + MEMORY_KB)
+
+    def expect_little(self, broker, values, api, mangle, normal_kb):
+        """One answer is mangled; what is sent next is delivered once, and little memory taken."""
+        worker = self.pid()
+        self.forget_peak()
+        broker.mangles[api].append(mangle)
+        if api == METADATA:     # is asked for by a batch
+            broker.script("t", 0, Step(code=6))
+        values.extend(self.send_batch(0, "%d." % len(values)))
+        self.wait_settled()
+        wait_for("it was played", lambda: not broker.mangles[api])
+        self.assertEqual(self.log_of(0), values)
+        self.assertEqual(self.wait_settled()["delivered"], len(values))
+        self.assertEqual(self.pid(), worker)
+        self.assertLess(self.memory_kb("VmHWM"), normal_kb + MEMORY_KB)
+
+    def test_no_answer_costs_many_times_its_size(self):
+        """Of as many parts as it may have bytes for, each of them as it should be."""
+        broker = self.run_against(1)
+        values = self.send_batch(0, "first")
+        self.wait_settled()
+        normal_kb = self.memory_kb("VmRSS")
+        for api, mangles in LARGE.items():
+            for mangle in mangles:
+                with self.subTest(mangle.__name__):
+                    self.expect_little(broker, values, api, mangle, normal_kb)
 
     def test_a_producer_id_is_got_nevertheless(self):
         mangles = [mangle for mangle in MANGLES if mangle not in (twice, byte_by_byte)]

@@ -119,6 +119,34 @@ TEST(MetadataTest, MoreBrokersOrTopicsThanAnyClusterHasAreRefused) {
   }
 }
 
+Bytes MakeAnswer(std::string_view host, int32_t first_partition, size_t partitions) {
+  Bytes body;
+  Writer writer(&body, false);
+  writer.PutArrayCount(1);
+  PutBroker(0, host, 0, &writer);
+  writer.PutArrayCount(1);
+  writer.Put<int16_t>(0);
+  writer.PutString("t");
+  writer.PutArrayCount(partitions);
+  for (size_t p = 0; p < partitions; ++p) PutPartition(first_partition + static_cast<int32_t>(p), 0, &writer);
+  return body;
+}
+
+// Each number below the highest would be a partition to us, whether it is listed or not.
+TEST(MetadataTest, MorePartitionsThanWeCanKnowAreRefused) {
+  const auto most = static_cast<int32_t>(kMostPartitions);
+  EXPECT_TRUE(DecodeMetadataResponse(0, MakeAnswer("h", 0, kMostPartitions)).ok());
+  EXPECT_FALSE(DecodeMetadataResponse(0, MakeAnswer("h", -1, kMostPartitions + 1)).ok());
+  EXPECT_TRUE(DecodeMetadataResponse(0, MakeAnswer("h", most - 1, 1)).ok());
+  for (const int32_t number : {most, INT32_MAX}) EXPECT_FALSE(DecodeMetadataResponse(0, MakeAnswer("h", number, 1)).ok());
+}
+
+TEST(MetadataTest, AHostThatHasNoSuchNameIsRefused) {
+  for (const size_t size : {kMostHostBytes, kMostHostBytes + 1}) {
+    EXPECT_EQ(DecodeMetadataResponse(0, MakeAnswer(std::string(size, 'h'), 0, 1)).ok(), size == kMostHostBytes);
+  }
+}
+
 TEST(MetadataTest, ATopicNameMayBeNullFromVersion12On) {
   for (int16_t version : std::initializer_list<int16_t>{11, 12}) {
     Bytes body;
