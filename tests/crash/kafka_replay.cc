@@ -32,7 +32,7 @@ using Logs = std::array<std::array<PartitionState, kMostPartitions>, kSweepTopic
 
 constexpr RegionKind kKafkaRegions[] = {RegionKind::kConsumer,   RegionKind::kKafkaBooks, RegionKind::kProducerIds,
                                         RegionKind::kPartitions, RegionKind::kBatches,    RegionKind::kChains,
-                                        RegionKind::kPool,       RegionKind::kWorkerPage};
+                                        RegionKind::kPool,       RegionKind::kOutcomes,   RegionKind::kWorkerPage};
 constexpr RegionKind kIntakeRegions[] = {RegionKind::kIntakeBooks, RegionKind::kProducer, RegionKind::kRing};
 
 std::span<std::byte> BytesOf(shm::Segment& kafka, RegionKind region) {
@@ -91,7 +91,9 @@ class Recorder final : public World {
     const shm::DiscardCell& cell = check().Get<shm::ConsumerPage>(RegionKind::kConsumer, 0)->cell;
     if (cell.done != cell.position) return "the cell is not done";
     const Inventory inventory(check());
-    return inventory.problem().empty() ? JudgeFates(inventory, after.numbers[1], ListLogged(store)) : inventory.problem();
+    if (!inventory.problem().empty()) return inventory.problem();
+    const std::string problem = JudgeFates(inventory, after.numbers[1], ListLogged(store));
+    return problem.empty() ? ReceiptJudge(*this).JudgeStart(inventory, after.numbers[1]) : problem;
   }
 
  protected:
@@ -143,7 +145,7 @@ class Recorder final : public World {
       const bool may_go = message.fate != Fate::kLogged || scenario().discards_by_answer || scenario().unsure ||
                           (scenario().gives_up && message.topic == 2);
       if (!is_held && !logged.contains(i) && !may_go) return "message " + std::to_string(i) + " is lost";
-      if (is_held && logged.contains(i) && !held->second && !scenario().ambiguous) {
+      if (is_held && logged.contains(i) && !held->second.is_sent && !scenario().ambiguous) {
         return "message " + std::to_string(i) + " will be doubled";
       }
     }
@@ -195,6 +197,10 @@ int RunMutants() {
           {"", 0, "FREE before it is counted"},
           {"", 1, "SENT after the write"},
           {"", 0, "a write beside the seam"},
+          {"", 0, "place after C4"},
+          {"", 0, "order not cleared at the start"},
+          {"", 0, "outcomes before C10"},
+          {"", 3, "the cell's outcome before position"},
       },
       RunJob);
 }

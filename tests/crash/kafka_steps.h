@@ -26,10 +26,12 @@ inline const std::vector<StepScript> kStepScripts = {
       .pace = Pace::kSettled,
       .ring_size = 4096,
       .options = "batch_time = 20ms\n"},
-     {{"drain", {"C2.described", "C2.open", "C3.encoded", "C3.end", "C4.committed", "C5.before", "C5.head"}},
+     {{"drain",
+       {"C2.described", "C2.open", "C3.encoded", "C3.placed", "C3.end", "C4.committed", "C5.before", "C5.head"}},
       {"send", {"C6.fixed", "C7.sent", "C8.attempt", "C8.before_write"}},
       {"settle",
-       {"C9.answer", "C9.offset", "C9.time", "C9.total", "C10.acked", "C11.sequence", "C11.counted", "C12.free"}}}},
+       {"C9.answer", "C9.offset", "C9.time", "C9.total", "C10.acked", "C11.outcome", "C11.sequence", "C11.counted",
+        "C12.free"}}}},
     {{.name = "damaged and refused",
       .messages = With(With(Mix(8, 2, 400), Fate::kDamaged, {5}), Fate::kRefused, {6}),
       .pace = Pace::kSettled,
@@ -38,7 +40,8 @@ inline const std::vector<StepScript> kStepScripts = {
      {{"drain with a discard", {"C4'.value", "C4'.position", "C4'.counted", "C4'.done", "C5.head"}},
       {"send", {"C7.sent", "C8.before_write"}},
       {"settle with a discard",
-       {"C9.answer", "C9.discard_reason", "C9.discard_total", "C10.discarded", "C11.counted", "C12.free"}}}},
+       {"C9.answer", "C9.discard_reason", "C9.discard_total", "C10.discarded", "C11.outcome", "C11.counted",
+        "C12.free"}}}},
 };
 
 class KafkaSteps final : public World {
@@ -91,8 +94,9 @@ class KafkaSteps final : public World {
   static constexpr size_t kFirstMessages = 4;
   static constexpr RegionKind kRegions[] = {
       RegionKind::kConsumer, RegionKind::kKafkaBooks, RegionKind::kProducerIds, RegionKind::kPartitions,
-      RegionKind::kBatches,  RegionKind::kChains,     RegionKind::kPool,        RegionKind::kWorkerPage,
-      RegionKind::kReport,   RegionKind::kIntakeBooks, RegionKind::kProducer,  RegionKind::kRing};
+      RegionKind::kBatches,  RegionKind::kChains,     RegionKind::kPool,        RegionKind::kOutcomes,
+      RegionKind::kWorkerPage, RegionKind::kReport,  RegionKind::kIntakeBooks, RegionKind::kProducer,
+      RegionKind::kRing};
 
   static uint32_t PageOf(RegionKind region) {
     const bool of_worker = region == RegionKind::kWorkerPage || region == RegionKind::kReport;

@@ -77,6 +77,10 @@ int RunMutants() {
           {"", 72, "what was discarded gives its sequence back"},
           {"", 75, "left its sequence without asking"},
           {"", 78, "acked_offset of another topic"},
+          {"", 0, "place after C4"},
+          {"", 0, "outcome's number before its fields"},
+          {"", 0, "outcomes before C10"},
+          {"", 9, "the cell's outcome before position"},
       },
       RunJob);
 }

@@ -4,12 +4,14 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "shm/check_buffer.h"
 #include "shm/report_writer.h"
 #include "shm/soundness.h"
+#include "tests/crash/kafka_sweep_receipts.h"
 #include "tests/crash/kafka_sweep_world.h"
 
 namespace dory::kafka {
@@ -24,6 +26,7 @@ class Judge {
   std::string InspectAfterDeath() {
     std::string problem = CheckBooks(nullptr);
     if (problem.empty()) problem = CheckOffsets();
+    if (problem.empty()) problem = ReceiptJudge(world_).InspectAfterDeath();
     if (problem.empty()) problem = JudgeReport();
     return problem.empty() ? shm::CheckSound(world_.check(), 0).message() : problem;
   }
@@ -34,6 +37,7 @@ class Judge {
     if (problem.empty()) problem = JudgeFates();
     if (problem.empty()) problem = JudgeBooks();
     if (problem.empty()) problem = JudgeReport();
+    if (problem.empty()) problem = ReceiptJudge(world_).JudgeAll();
     return problem;
   }
 
@@ -120,18 +124,10 @@ class Judge {
   std::string JudgeFates() {
     for (size_t i = 0; i < script_.messages.size(); ++i) {
       const ScriptMessage& message = script_.messages[i];
-      const bool given_up = script_.gives_up && message.topic == 2 && message.fate != Fate::kDamaged;
       const bool logged = logged_.contains(static_cast<int>(i));
-      if (given_up) {
-        ++discarded_[Discard::kUnknownTopic];
-      } else if (message.fate == Fate::kDamaged) {
-        ++discarded_[Discard::kCorrupt];
-      } else if (message.fate == Fate::kHuge) {
-        ++discarded_[Discard::kTooLarge];
-      } else if (message.fate == Fate::kFatal || message.fate == Fate::kCutOff) {
-        ++discarded_[Discard::kAmbiguous];
-      } else if (message.fate == Fate::kRefused) {
-        ++discarded_[Discard::kRefused];
+      const std::optional<Discard> planned = PlannedDiscard(script_, message);
+      if (planned) {
+        ++discarded_[*planned];
       } else if (logged) {
         ++delivered_[message.topic];
         continue;
@@ -207,11 +203,14 @@ class Judge {
 
 inline std::string World::InspectAfterDeath() {
   MakeBrokers().Outlive(scenario_.late);
-  return Judge(*this).InspectAfterDeath();
+  const std::string problem = Judge(*this).InspectAfterDeath();
+  Desk().TakeOutcomes();
+  return problem;
 }
 
 inline std::string World::JudgeAll() {
   MakeBrokers().ServeLate();
+  Desk().TakeOutcomes();
   return Judge(*this).JudgeAll();
 }
 
@@ -229,6 +228,7 @@ inline std::string World::WasUsedAsMeant() const {
   if (waits && !shared_->waited) return "no batch was waiting";
   if ((scenario_.look != Look::kNone) != (shared_->brokers.looks > 0)) return "looks into logs";
   if (scenario_.damage != Damage::kNone && !shared_->damaged_pool) return "the pool was not damaged";
+  if (shared_->tickets.last < kSweepTickets / 2) return "receipts were asked for";
   return "";
 }
 

@@ -26,6 +26,7 @@
 #include "shm/segment.h"
 #include "shm/store.h"
 #include "tests/crash/kafka_sweep_broker.h"
+#include "tests/crash/kafka_sweep_tickets.h"
 #include "tests/crash/machine.h"
 #include "tests/crash/sweep.h"
 
@@ -46,6 +47,7 @@ struct Shared {
   uint64_t most_blocks;   // that batches held at once
   bool waited;            // there was a waiting batch
   bool damaged_pool;
+  SweepTickets tickets;
   BrokerState brokers;  // the last: its requests need no reset
 };
 
@@ -60,9 +62,10 @@ class World : public crash::Machine {
                                                         .max_topics = kSweepTopics,
                                                         .slot_size = kSweepSlotSize,
                                                         .connections = 0,
-                  .areas = 0,
-                  .large_areas = 0,
-                  .large_area_size = 0});
+                                                        .areas = 0,
+                                                        .large_areas = 0,
+                                                        .large_area_size = 0,
+                                                        .tickets = kSweepTickets});
     if (!fd.ok()) Die(fd.status().message());
     segment_fd_.Reset(fd.value());
     check_ = Map(shm::Role::kCheck);
@@ -136,6 +139,7 @@ class World : public crash::Machine {
   void OnWait() override {
     brokers_->Serve();
     NoteUse();
+    Desk().TakeOutcomes();
     if (scenario_.damage != Damage::kNone && !shared_->damaged_pool) DamagePool();
     if (AppendSome()) shm::DoorbellWaker(&Consumer().data_sleep, data_bell_.get()).WakeIfAsleep();
   }
@@ -154,6 +158,7 @@ class World : public crash::Machine {
   const Shared& shared() const { return *shared_; }
   const shm::Segment& check() const { return *check_; }
   shm::Books Books() const { return shm::ReadBooks(*check_, 0); }
+  TicketDesk Desk() { return {*check_, &shared_->tickets}; }
   Brokers MakeBrokers() { return {scenario_, &shared_->brokers}; }
   shm::Segment& intake() { return *intake_; }
   shm::Segment& kafka() { return *kafka_; }
@@ -209,7 +214,7 @@ class World : public crash::Machine {
     for (const RegionKind kind : {RegionKind::kIntakeBooks, RegionKind::kProducer, RegionKind::kRing,
                                   RegionKind::kConsumer, RegionKind::kKafkaBooks, RegionKind::kProducerIds,
                                   RegionKind::kPartitions, RegionKind::kBatches, RegionKind::kChains,
-                                  RegionKind::kReport}) {
+                                  RegionKind::kOutcomes, RegionKind::kReport}) {
       const std::span<std::byte> bytes = WritableBytes(kind);
       snapshot_[kind].assign(bytes.begin(), bytes.end());
     }
@@ -252,11 +257,13 @@ class World : public crash::Machine {
     message.header.key_size = shm::kNullSize;
     message.header.value_size = static_cast<int32_t>(value.size());
     message.header.timestamp_ms = scenario_.timestamp_ms - static_cast<int64_t>(shared_->appended) % kSentAges;
+    message.header.ticket = Desk().Choose(shared_->appended);
     message.value = AsBytes(value);
     writer_->Rewind();
     if (!writer_->Fits(message.RecordSize(), 0)) return false;
     writer_->Write(message, shared_->now_ns, shared_->appended);
     const uint64_t end = writer_->write_position();
+    Desk().Give(shared_->appended, message.header.ticket, end);
     if (script.fate == Fate::kDamaged) DamageRecord(end - shm::AlignRecord(message.RecordSize()));
     shm::Store(Producer().tail, end);
     shm::Store(TopicRow(script.topic).appended, TopicRow(script.topic).appended + 1);
