@@ -57,6 +57,7 @@ StreamInputs::StreamInputs(WorkerContext& context, IntakeLane& lane, int link, s
       on_no_room_(std::move(on_no_room)),
       connections_(lane.streams().size()),
       reaper_(context.loop, [this] { closed_.clear(); }),
+      giver_(context.loop, [this] { GiveReceipts(); }),
       outcome_waiter_(context.loop, lane.receipt_sleep(), context.Descriptor("room_doorbell"), [this] { GiveReceipts(); }),
       hand_over_(context.loop, link,
                  {.on_connection = [this](HandedConnection handed) { OnHandedOver(std::move(handed)); },
@@ -98,7 +99,9 @@ void StreamInputs::Take(HandedConnection handed) {
   if (streams.HasEnded(slot)) return EndReading(connection);
   connection.Read(!streams.IsHeld(slot));
   UpdatePartTimer(connection);
-  if (lane_.receipts().IsOwed(slot)) SendReceipts(connection);
+  if (!lane_.receipts().IsOwed(slot)) return;
+  SendReceipts(connection);
+  giver_.StartOnce(0);  // it may be held for the room that this has made, while no other outcome is to come
 }
 
 void StreamInputs::EndOthers() {
@@ -258,6 +261,7 @@ void StreamInputs::Close(Connection& connection) {
   hand_over_.SendClosed(slot, connection.generation);
   closed_.push_back(std::move(connections_[slot]));
   reaper_.StartOnce(0);
+  giver_.StartOnce(0);  // another may be held for what it had
 }
 
 std::vector<StreamSocket> StreamInputs::TakeAll() {

@@ -72,6 +72,7 @@ class StreamInputs {
   std::deque<uint32_t> area_waiters_[2];   // by AreaKind
   std::vector<std::unique_ptr<Connection>> closed_;  // to be destroyed outside of their callbacks
   Timer reaper_;
+  Timer giver_;  // looks for held connections that no outcome and no room in a socket will release
   DoorbellWaiter outcome_waiter_;  // while any receipt is to come
   HandOverReceiver hand_over_;
 };
