@@ -27,7 +27,7 @@ def encode_keyed(topic, partition, value):
 
 class Scripted(DaemonCase):
     def run_against(self, partitions, options=OPTIONS, request_timeout="5s", max_idle_s=None,
-                    mangles=None, leaderless=()):
+                    mangles=None, leaderless=(), buffer=SMALL):
         self.broker = ScriptedBroker({"t": partitions})
         self.broker.leaderless.update(leaderless)
         self.broker.max_idle_s = max_idle_s
@@ -36,7 +36,7 @@ class Scripted(DaemonCase):
         self.addCleanup(self.broker.stop)
         self.broker.__enter__()
         self.write_config("%s\nrequest_timeout = %s" % (self.broker.address, request_timeout),
-                          more=options, buffer=SMALL)
+                          more=options, buffer=buffer)
         self.start()
         return self.broker
 
