@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "common/crash_point.h"
+#include "shm/kafka_start.h"
 #include "shm/store.h"
 
 namespace dory::kafka {
@@ -18,6 +19,27 @@ namespace {
 // Whether a record without an outcome can be that one of the batch. A waiting batch has them before `first`, too.
 bool IsLeft(const shm::BatchDescriptor& batch, uint32_t index) {
   return index < batch.commit.count && (batch.kind == shm::BatchKind::kWaiting || index >= batch.word.first);
+}
+
+// The waiting batch, and the number in it, of the record with that ticket which has not left it.
+std::pair<BatchId, uint32_t> FindWaiting(const shm::PoolView& pool, uint64_t ticket) {
+  std::vector<std::byte> buffer;
+  ByteSpan bytes;
+  shm::MessageView message;
+  for (BatchId id = 0; id < pool.block_count(); ++id) {
+    const shm::BatchDescriptor& batch = pool.descriptor(id);
+    const bool is_open = static_cast<shm::BatchState>(batch.word.state) == shm::BatchState::kOpen;
+    if (!is_open || batch.kind != shm::BatchKind::kWaiting) continue;
+    for (shm::WaitingPlace place{}; place.index < batch.commit.count;) {
+      const shm::WaitingPlace next = shm::NextWaiting(pool, id, place);
+      const bool has_it = place.index >= batch.word.first &&
+                          shm::ViewWaiting(pool, id, place, next, &buffer, &bytes, &message) &&
+                          message.header.ticket == ticket;
+      if (has_it) return {id, place.index};
+      place = next;
+    }
+  }
+  return {shm::kNoIndex, 0};
 }
 
 }  // namespace
@@ -81,13 +103,14 @@ void Receipts::Rebuild(const shm::PoolView& pool) {
   std::vector<std::tuple<BatchId, uint32_t, uint32_t>> found;  // and index, and slot
   for (uint32_t slot = 0; slot < outcomes_.size(); ++slot) {
     Outcome& place = outcomes_[slot];
-    if (place.order == 0 || place.place_number <= place.number) continue;
+    if (place.place_number <= place.number) continue;
     const auto batch = live.find(place.order);
-    if (batch != live.end() && IsLeft(pool.descriptor(batch->second), place.index)) {
+    const bool holds = place.order != 0 && batch != live.end() && IsLeft(pool.descriptor(batch->second), place.index);
+    if (holds) {
       found.emplace_back(batch->second, place.index, slot);
     } else if (!DORY_IS_MUTANT("order not cleared at the start")) {
-      Store(place.order, 0);
-      DORY_CRASH_POINT("start.no_place");
+      const BatchId waiting = TakeBack(pool, slot);
+      if (waiting != shm::kNoIndex) found.emplace_back(waiting, place.index, slot);
     }
   }
   std::sort(found.begin(), found.end());
@@ -97,6 +120,24 @@ void Receipts::Rebuild(const shm::PoolView& pool) {
     if (descriptor.kind != shm::BatchKind::kWaiting) continue;
     AnswerUpTo(batch, descriptor.word.first, {.code = shm::CodeOf(shm::Discard::kCorrupt)});
   }
+}
+
+// A place that no C4 came to. Its record is in the waiting batch that it was to leave, or in the ring; there the
+// intake shall not think that it has been drained.
+BatchId Receipts::TakeBack(const shm::PoolView& pool, uint32_t slot) {
+  Outcome& place = outcomes_[slot];
+  const auto [batch, index] = FindWaiting(pool, place.place_number);
+  Store(place.order, 0);
+  DORY_CRASH_POINT("start.no_place");
+  if (batch == shm::kNoIndex) {
+    Store(place.place_number, 0);
+    DORY_CRASH_POINT("start.no_number");
+    return batch;
+  }
+  Store(place.index, index);
+  Store(place.order, pool.descriptor(batch).order);
+  DORY_CRASH_POINT("start.place");
+  return batch;
 }
 
 void Receipts::Append(uint32_t slot, BatchId batch) {

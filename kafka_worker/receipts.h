@@ -6,8 +6,8 @@
 // Order: C3, the place, before C4: order = 0, index, number, order. An outcome, its number last: of a window
 //   behind C10 and before C12 (C11); of a single record behind the cell's position and before its `done` (C4');
 //   of what a waiting batch had lost with damaged bytes behind its `first`.
-// On crash: a place without an outcome is that of a record in a live batch, or Rebuild takes its order away,
-//   since orders are used again: the record will be drained again, from the ring or from a waiting batch. A
+// On crash: a place without an outcome is that of a record in a live batch, or Rebuild takes it back: to the
+//   waiting batch that the record was to leave, or to none, since it will be drained again from the ring. A
 //   ticket's slot only ever has larger numbers, so that an outcome whose number is not smaller is the place's own,
 //   or a later one's.
 
@@ -73,6 +73,7 @@ class Receipts {
   uint32_t SlotOf(uint64_t ticket) const { return static_cast<uint32_t>(ticket % outcomes_.size()); }
   void PlaceTicket(uint64_t ticket, shm::BatchId batch, uint64_t order, uint32_t index);
   void AnswerSlot(uint32_t slot, uint64_t ticket, const Settlement& settled);
+  shm::BatchId TakeBack(const shm::PoolView& pool, uint32_t slot);
   void Append(uint32_t slot, shm::BatchId batch);
   void Remove(uint32_t slot);
 
