@@ -334,7 +334,7 @@ class Connections(ReceiptsCase):
 
 
 class Deaths(ReceiptsCase):
-    COUNT = 20000
+    COUNT = 8000
 
     def test_of_an_intake_that_leaves_full_connections_and_every_outcome(self):
         """Its successor answers them all at once, and no outcome is to come that would wake it."""
@@ -343,7 +343,7 @@ class Deaths(ReceiptsCase):
         for partition in range(4):
             self.broker.rules["t", partition] = lambda batch: None if gate.is_set() else Step(
                 gate=gate)
-        for _ in range(4):
+        for _ in range(2):
             gate.clear()
             self.kill_a_full_intake(gate, [self.connect(), self.connect_tcp()])
 
@@ -392,7 +392,7 @@ class Deaths(ReceiptsCase):
 
     def kill_while(self, *names):
         def work(goes_on):
-            for _ in range(15):
+            for _ in range(6):
                 for name in names:
                     self.kill(name)
                 if not goes_on():
