@@ -2,13 +2,15 @@
 Only the connection suffers: nothing is lost or doubled, no worker dies, no memory is taken.
 """
 
+import itertools
 import random
 import struct
 
 from daemon_case import wait_for
-from scripted_test import Scripted
-from support.scripted_broker import (
-    API_VERSIONS, INIT_PRODUCER_ID, METADATA, PRODUCE, Step, text)
+from scripted_test import BATCH, Scripted, encode_keyed
+from support.kafka_bytes import text
+from support.scripted_broker import API_VERSIONS, INIT_PRODUCER_ID, METADATA, PRODUCE, Step
+from support.scripted_log import DESCRIBE_PRODUCERS, FETCH, LIST_OFFSETS
 
 MEMORY_KB = 40 << 10
 SIZE = 4        # bytes of a frame before its answer
@@ -112,6 +114,10 @@ def byte_by_byte(frame):
     return [frame[i:i + 1] for i in range(len(frame))]
 
 
+def nothing(_frame):
+    return []
+
+
 MANGLES = [cut_short, too_long, of_another_request, noise, twice, of_negative_size, of_two_bytes,
            of_100_megabytes, without_an_end, byte_by_byte]
 LARGE = {PRODUCE: [name_millions_of_records, of_millions_of_partitions, of_millions_of_topics],
@@ -192,3 +198,29 @@ class HostileAnswers(Scripted):
         self.wait_settled()
         self.assertEqual(self.log_of(0), values)
         self.assertEqual(len(broker.mangles[INIT_PRODUCER_ID]), 0)
+
+    def test_a_look_into_the_log_is_had_nevertheless(self):
+        """A batch that the broker has taken without saying so, whose writer it has forgotten, is
+        found in the log, whatever becomes of an answer on the way there. It is asked over another
+        connection than messages go by."""
+        cases = list(itertools.product((DESCRIBE_PRODUCERS, LIST_OFFSETS, FETCH),
+                                       (*MANGLES, nothing)))
+        broker = self.run_against(len(cases), request_timeout="1s", offers_looks=True,
+                                  kafka="producer_id_expiration = 1h")
+        worker = self.pid()
+        before = self.memory_kb("VmRSS")
+        self.forget_peak()
+        for partition, (api, mangle) in enumerate(cases):
+            broker.mangles[api].append(mangle)
+            broker.script("t", partition, Step(code=7, appends=True, forgets=True))
+            values = [b"%d.%d" % (partition, i) for i in range(BATCH)]
+            self.send_messages(encode_keyed("t", partition, value, age_s=7200)
+                               for value in values)
+            self.wait_settled()
+            self.assertEqual(self.log_of(partition), values, (api, mangle))
+            self.assertEqual(len(broker.seen["t", partition]), 1, (api, mangle))
+            self.assertFalse(broker.mangles[api], mangle)
+        self.assertEqual(self.books()["possible_duplicates"], 0)
+        self.assertEqual(len({event.connection for event in broker.events}), 1)
+        self.assertEqual(self.pid(), worker)
+        self.assertLess(self.memory_kb("VmHWM"), before + MEMORY_KB)

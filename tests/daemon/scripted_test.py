@@ -19,24 +19,25 @@ BATCH = 4       # messages; a batch is sent when it has them all
 OPTIONS = "[topic:t]\nbatch_messages = %d\nbatch_time = 1h\n" % BATCH
 
 
-def encode_keyed(topic, partition, value):
+def encode_keyed(topic, partition, value, age_s=0):
     body = struct.pack(">hhhih", 257, 0, 0, partition, len(topic)) + topic.encode()
-    body += struct.pack(">qii", int(time.time() * 1000), 0, len(value)) + value
+    body += struct.pack(">qii", int((time.time() - age_s) * 1000), 0, len(value)) + value
     return struct.pack(">i", len(body) + 4) + body
 
 
 class Scripted(DaemonCase):
     def run_against(self, partitions, options=OPTIONS, request_timeout="5s", max_idle_s=None,
-                    mangles=None, leaderless=(), buffer=SMALL):
+                    mangles=None, leaderless=(), buffer=SMALL, offers_looks=False, kafka=""):
         self.broker = ScriptedBroker({"t": partitions})
         self.broker.leaderless.update(leaderless)
         self.broker.max_idle_s = max_idle_s
+        self.broker.offers_looks = offers_looks
         for api, how in (mangles or {}).items():
             self.broker.mangles[api].extend(how)
         self.addCleanup(self.broker.stop)
         self.broker.__enter__()
-        self.write_config("%s\nrequest_timeout = %s" % (self.broker.address, request_timeout),
-                          more=options, buffer=buffer)
+        self.write_config("%s\nrequest_timeout = %s\n%s" % (self.broker.address, request_timeout,
+                                                            kafka), more=options, buffer=buffer)
         self.start()
         return self.broker
 

@@ -21,7 +21,13 @@ import struct
 import threading
 import time
 
+from support.kafka_bytes import Reader, array, decode_batch, text
+from support.scripted_log import OFFERED, LogAnswers
+
 PRODUCE, METADATA, API_VERSIONS, INIT_PRODUCER_ID = 0, 3, 18, 22
+SASL_HANDSHAKE, SASL_AUTHENTICATE = 17, 36
+BEFORE_SASL = (API_VERSIONS, SASL_HANDSHAKE, SASL_AUTHENTICATE)
+SASL_AUTHENTICATION_FAILED = 58
 REMEMBERED_BATCHES = 5
 SEQUENCES = 1 << 31
 
@@ -31,6 +37,7 @@ class Step:
     """What happens to one batch of a partition instead of what would."""
     code: int = 0
     appends: bool = False       # before it answers
+    forgets: bool = False       # who has written there, behind that
     cuts: bool = False          # the connection, instead of answering
     names: tuple = ()           # records that are refused, by their place in the batch
     gate: object = None         # a threading.Event: the answer waits for it
@@ -43,111 +50,6 @@ class Event:
     connection: int
     request: int                # the nth Produce
     partitions: frozenset       # of (topic, partition)
-
-
-Batch = collections.namedtuple("Batch", "producer epoch sequence values keys")
-
-
-def make_crc_table():
-    table = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
-        table.append(byte)
-    return table
-
-
-CRC_TABLE = make_crc_table()
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = crc >> 8 ^ CRC_TABLE[(crc ^ byte) & 0xFF]
-    return crc ^ 0xFFFFFFFF
-
-
-class Reader:
-    def __init__(self, data):
-        self.data, self.at = data, 0
-
-    def take(self, size):
-        if size < 0 or self.at + size > len(self.data):
-            raise ValueError("cut short")
-        self.at += size
-        return self.data[self.at - size:self.at]
-
-    def number(self, form):
-        return struct.unpack(">" + form, self.take(struct.calcsize(form)))[0]
-
-    def varint(self):
-        value = shift = 0
-        while True:
-            byte = self.number("B")
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return value >> 1 ^ -(value & 1)
-
-    def text(self):
-        size = self.number("h")
-        return None if size < 0 else self.take(size).decode()
-
-    def nullable(self):
-        size = self.varint()
-        return None if size < 0 else self.take(size)
-
-    def left(self):
-        return len(self.data) - self.at
-
-
-def text(value):
-    if value is None:
-        return struct.pack(">h", -1)
-    return struct.pack(">h", len(value)) + value.encode()
-
-
-def array(elements):
-    return struct.pack(">i", len(elements)) + b"".join(elements)
-
-
-def decode_record(reader, index, timestamps):
-    record = Reader(reader.take(reader.varint()))
-    if record.number("b") != 0:
-        raise ValueError("record attributes")
-    timestamps.append(record.varint())
-    if record.varint() != index:
-        raise ValueError("offset delta of record %d" % index)
-    key, value = record.nullable(), record.nullable()
-    for _ in range(record.varint()):
-        record.take(record.varint())
-        record.nullable()
-    if record.left():
-        raise ValueError("bytes behind record %d" % index)
-    return key, value
-
-
-def decode_batch(data):
-    """The batch, or ValueError with what is wrong."""
-    reader = Reader(data)
-    base_offset, length = reader.number("q"), reader.number("i")
-    if base_offset != 0 or length != reader.left():
-        raise ValueError("base offset %d, length %d of %d" % (base_offset, length, reader.left()))
-    reader.number("i")      # leader epoch
-    magic, crc = reader.number("b"), reader.number("I")
-    if magic != 2 or crc != crc32c(data[reader.at:]):
-        raise ValueError("magic %d, or the crc" % magic)
-    attributes, last_delta = reader.number("h"), reader.number("i")
-    base_timestamp, max_timestamp = reader.number("q"), reader.number("q")
-    producer, epoch = reader.number("q"), reader.number("h")
-    sequence, count = reader.number("i"), reader.number("i")
-    timestamps = []
-    records = [decode_record(reader, i, timestamps) for i in range(count)]
-    if attributes or count < 1 or last_delta != count - 1 or reader.left():
-        raise ValueError("attributes %d, last delta %d of %d" % (attributes, last_delta, count))
-    if max_timestamp != base_timestamp + max(timestamps):
-        raise ValueError("max timestamp")
-    return Batch(producer, epoch, sequence, [r[1] for r in records], [r[0] for r in records])
 
 
 class ProducerState:
@@ -165,6 +67,7 @@ class ProducerState:
 class Connection:
     def __init__(self, broker, number, plain):
         self.broker, self.number, self.socket = broker, number, plain
+        self.authenticated = False
         self.requests = queue.Queue()
         self.open = True
         for work in (self.read, self.serve):
@@ -210,20 +113,24 @@ class Connection:
         self.socket.close()
 
 
-class ScriptedBroker:
+class ScriptedBroker(LogAnswers):
     def __init__(self, topics):
         self.topics = dict(topics)          # name -> number of partitions; others are unknown
         self.topic_errors = {}              # name -> code, in Metadata
         self.cluster = [self]               # partition p is led by the one at p modulo their number
         self.leaderless = set()             # but these (topic, partition)
         self.log = collections.defaultdict(list)        # (topic, partition) -> values
+        self.batches = collections.defaultdict(list)    # likewise, (base offset, bytes, count)
         self.seen = collections.defaultdict(list)       # likewise, every Batch that came
+        self.offers_looks = False           # into its logs: Fetch, ListOffsets, DescribeProducers
         self.rules = {}                     # likewise, a function of a Batch: a Step, or None
         self.events = []
         self.complaints = []
         self.offered_init_producer_id = 1
         self.init_producer_id_code = 0      # what it answers then
         self.without_sequences = set()      # topics whose message format is too old for them
+        self.password = None                # where there is one: SASL PLAIN, whoever the user is
+        self.refusals = 0                   # of passwords
         self.throttle_ms = 0                # told with every Produce answer
         self.max_idle_s = None              # of connections to come: they are closed then
         # By api, what becomes of its next answers, frame by frame: a function that gives the pieces
@@ -332,6 +239,13 @@ class ScriptedBroker:
         reader = Reader(frame)
         api, version, correlation = reader.number("h"), reader.number("h"), reader.take(4)
         reader.text()
+        if self.password and not connection.authenticated and api not in BEFORE_SASL:
+            self.complaints.append("api %d before it is said who asks" % api)
+            return None
+        if api == SASL_HANDSHAKE:
+            return correlation + struct.pack(">h", 0) + array([text("PLAIN")])
+        if api == SASL_AUTHENTICATE:
+            return correlation + self.answer_sasl(connection, reader)
         if api == API_VERSIONS:
             return correlation + self.answer_api_versions(version)
         if api == METADATA:
@@ -342,6 +256,9 @@ class ScriptedBroker:
                 self.next_producer_id += 1
                 return correlation + struct.pack(">ihqh", 0, self.init_producer_id_code,
                                                  self.next_producer_id, 0)
+        if self.offers_looks and api in self.LOOKS:
+            with self.lock:
+                return correlation + self.LOOKS[api](self, reader)
         if api != PRODUCE:      # one that it does not offer: Kafka 4 closes, too
             return None
         body = self.answer_produce(connection, self.read_produce(reader, version), number)
@@ -350,10 +267,21 @@ class ScriptedBroker:
     def answer_api_versions(self, version):
         offered = [(PRODUCE, 3, 8), (METADATA, 1, 1), (API_VERSIONS, 0, 3),
                    (INIT_PRODUCER_ID, 0, self.offered_init_producer_id)]
+        if self.offers_looks:
+            offered += OFFERED
+        if self.password:
+            offered += [(SASL_HANDSHAKE, 0, 1), (SASL_AUTHENTICATE, 0, 1)]
         if version < 3:
             return struct.pack(">h", 0) + array([struct.pack(">hhh", *o) for o in offered])
         rows = b"".join(struct.pack(">hhhb", *o, 0) for o in offered)
         return struct.pack(">hb", 0, len(offered) + 1) + rows + struct.pack(">ib", 0, 0)
+
+    def answer_sasl(self, connection, reader):
+        token = reader.take(reader.number("i"))
+        connection.authenticated = token.split(b"\0")[2] == self.password
+        self.refusals += not connection.authenticated
+        code = 0 if connection.authenticated else SASL_AUTHENTICATION_FAILED
+        return struct.pack(">h", code) + text(None) + struct.pack(">iq", 0, 0)
 
     def answer_metadata(self, reader):
         brokers = [struct.pack(">i", i + 1) + text("127.0.0.1") +
@@ -411,20 +339,22 @@ class ScriptedBroker:
         if step is None and key in self.rules:
             step = self.rules[key](batch)
         if step is None:
-            code, offset = self.append(key, batch)
+            code, offset = self.append(key, batch, data)
             return Step(code=code), offset
         offset = -1
         if step.appends or (step.code == 0 and not step.cuts):
-            offset = self.append(key, batch)[1]
+            offset = self.append(key, batch, data)[1]
+        if step.forgets:
+            for known in [known for known in self.producers if known[:2] == key]:
+                del self.producers[known]
         return step, offset
 
-    def append(self, key, batch):
+    def append(self, key, batch, data):
         """Kafka's checks of the sequence, and the append; (code, base offset)."""
         if batch.producer >= 0 and key[0] in self.without_sequences:
             return 43, -1
         if batch.producer < 0:      # it has no sequence, and is appended whatever comes
-            self.log[key].extend(batch.values)
-            return 0, len(self.log[key]) - len(batch.values)
+            return 0, self.add_to_log(key, batch, data)
         state = self.producers.get((*key, batch.producer))
         if state is None or batch.epoch > state.epoch:
             if batch.sequence != 0:
@@ -438,10 +368,15 @@ class ScriptedBroker:
                     return 0, offset
             if batch.sequence != state.next_sequence():
                 return 45, -1
-        offset = len(self.log[key])
+        offset = self.add_to_log(key, batch, data)
         state.batches.append((batch.sequence, len(batch.values), offset))
-        self.log[key].extend(batch.values)
         return 0, offset
+
+    def add_to_log(self, key, batch, data):
+        offset = len(self.log[key])
+        self.log[key].extend(batch.values)
+        self.batches[key].append((offset, data, len(batch.values)))
+        return offset
 
 
 def wait_for(what, look, seconds=60):
