@@ -119,7 +119,7 @@ $(BIN)/segment_fuzz: $(OBJ)/tests/fuzz/segment_fuzz.o $(INTAKE_OBJECTS) $(KAFKA_
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.cc,%,$(wildcard tests/fuzz/*_target.cc))
 $(FUZZ_TARGETS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/tests/fuzz/%.o $(call objects_of,kafka_worker/protocol) \
   $(OBJ)/intake_worker/parse.o $(OBJ)/intake_worker/assemble.o \
-  $(patsubst %,$(OBJ)/common/%.o,crc32 crc32c config config_build config_dump \
+  $(patsubst %,$(OBJ)/common/%.o,crc32 crc32c config config_build config_clients config_dump \
                                           config_suggest config_together option_table option_value text_check units)
 $(FUZZ_TARGETS:%=$(BIN)/%): LIBS := -fsanitize=fuzzer $(LIBS)
 $(BIN)/compressor_target: $(OBJ)/kafka_worker/compressor.o $(OBJ)/kafka_worker/chunks.o

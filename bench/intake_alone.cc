@@ -38,6 +38,7 @@ struct Options {
   uint64_t ring_size = 64 << 20;
   uint32_t slot_size = 64 * 1024;
   unsigned pause_us = 2'000;
+  uint32_t client = 0;
 };
 
 [[noreturn]] void Fail(const std::string& what) {
@@ -108,6 +109,11 @@ class Host {
     if (!ready.ok() || !ready.value()) Fail("no READY from " + options_.program);
   }
 
+  // One section, of another user: what asking who sends costs.
+  std::string Clients() const {
+    return options_.client == 0 ? "" : "[client:other]\nuid = " + std::to_string(options_.client) + "\ndeny = none\n";
+  }
+
   void SendHello() {
     control::ToWorker message;
     control::Hello& hello = *message.mutable_hello();
@@ -115,7 +121,7 @@ class Host {
     hello.set_generation(1);
     hello.set_segment_folder(folder_);
     hello.set_config("[kafka]\nbrokers = 127.0.0.1:9092\n[input:datagram]\ntype = unix_datagram\npath = " +
-                     options_.path + "\n");
+                     options_.path + "\n" + Clients());
     const auto add = [&hello](const char* name, int fd) {
       control::NamedDescriptor& named = *hello.add_descriptors();
       named.set_name(name);
@@ -180,6 +186,7 @@ int main(int argc, char** argv) {
   app.add_option("--count", options.count, "ends after so many messages");
   app.add_option("--ring-size", options.ring_size, "bytes");
   app.add_option("--slot-size", options.slot_size, "largest datagram, bytes");
+  app.add_option("--client", options.client, "number of a user that there is a section [client:NAME] for");
   app.add_option("--pause-us", options.pause_us, "microseconds between two moves of head");
   CLI11_PARSE(app, argc, argv);
   dory::Host(options).Run();

@@ -112,6 +112,18 @@ struct KafkaConfig {
   bool operator==(const KafkaConfig&) const = default;
 };
 
+// [client:NAME]: limits for those who send
+struct ClientConfig {
+  std::string uid;     // these two lists as the file has them; of [client:*] empty
+  std::string user;
+  std::string allow;   // topics: as of an input
+  std::string deny;
+  Rate rate_limit;     // of each of them; count 0: off
+  std::vector<uint32_t> uids = {};  // what the two lists say; config_clients.h
+
+  bool operator==(const ClientConfig&) const = default;
+};
+
 // [topic:*] and [topic:NAME]
 struct TopicConfig {
   Batching batching{};
@@ -173,6 +185,7 @@ struct Config {
   int64_t discard_log_max_prefix = 0;        // bytes of a key and of a message
 
   std::vector<InputConfig> inputs;  // in the file's order; never empty
+  std::map<std::string, ClientConfig, std::less<>> clients;  // by NAME; "*": all others
   KafkaConfig kafka;
   TopicConfig topic_defaults;       // [topic:*]
   std::map<std::string, TopicConfig, std::less<>> topics;  // [topic:NAME], over [topic:*]

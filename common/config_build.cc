@@ -92,6 +92,7 @@ class Builder {
     BuildPart(SectionKind::kSasl, &config_.kafka.sasl);
     BuildTopics();
     BuildInputs();
+    BuildClients();
     CheckTogether(&text_, &config_);
     if (!text_.errors.empty()) return JoinErrors();
     return std::move(config_);
@@ -144,6 +145,10 @@ class Builder {
     const std::string read = Show(section) + ": ";
     if (kind == SectionKind::kInput && !IsInputName(name)) {
       AddError(section.place, read + "not a name; allowed: letters, digits, '_' and '-'");
+      return false;
+    }
+    if (kind == SectionKind::kClient && name != "*" && !IsInputName(name)) {
+      AddError(section.place, read + "not a name; allowed: *, or letters, digits, '_' and '-'");
       return false;
     }
     if (kind == SectionKind::kTopic && name != "*" && !IsTopicName(name)) {
@@ -220,6 +225,31 @@ class Builder {
     values_.name = "datagram";
     config_.inputs.emplace_back().name = values_.name;
     SetDefaults(SectionKind::kInput, &config_.inputs.back(), nullptr);
+  }
+
+  void BuildClients() {
+    ClientConfig others;
+    SetDefaults(SectionKind::kClient, &others, nullptr);
+    for (const KnownSection& section : sections_) {
+      if (section.row->kind == SectionKind::kClient && section.name == "*") BuildClient(section, &others);
+    }
+    for (const KnownSection& section : sections_) {
+      if (section.row->kind != SectionKind::kClient || section.name == "*") continue;
+      ClientConfig client = others;
+      const bool has_lists = FindLine(*section.text, "allow") != nullptr || FindLine(*section.text, "deny") != nullptr;
+      if (has_lists) client.allow = client.deny = "";
+      client.uid = client.user = "";
+      if (BuildClient(section, &client)) config_.clients.emplace(section.name, client);
+    }
+    // One that limits nobody is none.
+    if (others != ClientConfig{}) config_.clients.emplace("*", others);
+  }
+
+  bool BuildClient(const KnownSection& section, ClientConfig* client) {
+    const bool is_first = CheckFirst(section);
+    if (is_first) SetLines(section, client, &config_.set_in_file);
+    else CheckLines(section, *client);
+    return is_first;
   }
 
   // Before all else of an input; nothing where the file says what is none.

@@ -18,6 +18,8 @@ class Comparison {
         CompareInputs();
       } else if (section.kind == SectionKind::kTopic) {
         CompareTopics();
+      } else if (section.kind == SectionKind::kClient) {
+        CompareClients();
       } else {
         CompareSection(section, "", GetObject(section.kind, running_), GetObject(section.kind, fresh_));
       }
@@ -58,6 +60,20 @@ class Comparison {
     for (const auto& [name, topic] : fresh_.topics) names.insert(name);
     for (const std::string& name : names) {
       CompareSection(section, name, &running_.ForTopic(name), &fresh_.ForTopic(name));
+    }
+  }
+
+  // A section that is not there limits nobody.
+  void CompareClients() {
+    std::set<std::string> names;
+    for (const auto& [name, client] : running_.clients) names.insert(name);
+    for (const auto& [name, client] : fresh_.clients) names.insert(name);
+    for (const std::string& name : names) {
+      const auto before = running_.clients.find(name);
+      const auto after = fresh_.clients.find(name);
+      const ClientConfig none;
+      CompareSection(GetSection(SectionKind::kClient), name, before == running_.clients.end() ? &none : &before->second,
+                     after == fresh_.clients.end() ? &none : &after->second);
     }
   }
 
@@ -137,6 +153,7 @@ Config ApplyLiveOptions(const Config& running, const Config& fresh) {
   ApplyLiveOptionsOfInputs(fresh, &merged);
   merged.topic_defaults = fresh.topic_defaults;
   merged.topics = fresh.topics;
+  merged.clients = fresh.clients;
   merged.set_in_file = fresh.set_in_file;
   return merged;
 }

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "common/config.h"
+#include "common/config_clients.h"
 #include "common/option_table.h"
 
 namespace dory {
@@ -39,6 +40,10 @@ std::string DumpConfig(const Config& config) {
   }
   for (const InputConfig& input : config.inputs) {
     DumpSection(SectionKind::kInput, input.name, &input, &text, input.type);
+  }
+  for (const auto& [name, client] : config.clients) {
+    const ClientConfig resolved = NameByNumbers(client);
+    DumpSection(SectionKind::kClient, name, &resolved, &text);
   }
   return text;
 }

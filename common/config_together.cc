@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "common/comma_list.h"
+#include "common/config_clients.h"
 #include "common/option_table.h"
 #include "common/paths.h"
 #include "common/topic_pattern.h"
@@ -32,6 +34,7 @@ class Together {
     CheckTopicLists();
     CheckTls();
     CheckSasl();
+    ResolveClients(text_, config_);
   }
 
  private:
@@ -134,10 +137,20 @@ class Together {
       if (!input.allow.empty()) CheckTopicList("input:" + input.name, "allow", input.allow);
       if (!input.deny.empty()) CheckTopicList("input:" + input.name, "deny", input.deny);
     }
+    for (const auto& [name, client] : config_->clients) {
+      if (!client.allow.empty()) CheckClientsTopics(name, "allow", client.allow);
+      if (!client.deny.empty()) CheckClientsTopics(name, "deny", client.deny);
+    }
+  }
+
+  // What a section takes from [client:*] is said there.
+  void CheckClientsTopics(const std::string& name, const char* key, const std::string& list) {
+    const std::string section = "client:" + name;
+    if (config_->IsSet(section, key)) CheckTopicList(section, key, list);
   }
 
   void CheckTopicList(const std::string& section, const char* key, const std::string& list) {
-    for (std::string pattern : SplitTopicPatterns(list)) {
+    for (std::string pattern : SplitCommaList(list)) {
       const std::string read = pattern;
       if (pattern.ends_with('*')) pattern.back() = 'x';  // what it stands for may be a letter
       if (IsTopicName(pattern)) continue;

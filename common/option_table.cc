@@ -25,6 +25,7 @@ constexpr FieldOwner kOwnerOf = std::is_same_v<Owner, Config>        ? FieldOwne
                                 : std::is_same_v<Owner, InputConfig> ? FieldOwner::kInput
                                 : std::is_same_v<Owner, KafkaConfig> ? FieldOwner::kKafka
                                 : std::is_same_v<Owner, TlsConfig>   ? FieldOwner::kTls
+                                : std::is_same_v<Owner, ClientConfig> ? FieldOwner::kClient
                                 : std::is_same_v<Owner, SaslConfig>  ? FieldOwner::kSasl
                                                                      : FieldOwner::kTopic;
 
@@ -84,6 +85,14 @@ constexpr SectionRow kSections[] = {
     {SectionKind::kInput, "input:", "[input:NAME]",
      "A socket that clients write to; NAME is of letters, digits, '_' and '-'. Without any such "
      "section there is [input:datagram]."},
+    {SectionKind::kClient, "client:", "[client:NAME]",
+     "Limits for the users that clients run as, which the kernel tells: of a datagram when it is sent, of a "
+     "connection of unix_stream when it is made. [client:NAME] is for the users that it names, and takes from "
+     "[client:*] what it does not set itself; allow and deny are one thing there: a section that sets one of "
+     "them takes neither. [client:*] is for all others, and for clients whose user is not known: those of tcp, "
+     "which are one client together. A message must be allowed by its input and its client, and be within "
+     "its topic's rate and its client's; one that is rejected counts in neither. Without such sections nobody "
+     "is asked who they are."},
 };
 
 // ---- the options -------------------------------------------------------------------------------
@@ -348,6 +357,21 @@ constexpr OptionRow kOptions[] = {
     {kInput, "lane", kInteger, "0", 0, 15, "", kSupervisor | kIntake | kForDatagrams,
      Bind<&InputConfig::lane>(),
      "The lane that reads this socket; below [buffer] lanes. Connections of streams are dealt to all lanes."},
+
+    {kClient, "uid", kString, "", 0, 190, "", kIntake | kReload, Bind<&ClientConfig::uid>(),
+     "Users that the section is for, by their numbers, separated by commas. A section is for at most 16 users, "
+     "and a user in one section. [client:*] has none."},
+    {kClient, "user", kString, "", 0, 190, "", kSupervisor | kReload, Bind<&ClientConfig::user>(),
+     "Likewise, by their names; they are looked up when the configuration is read."},
+    {kClient, "allow", kString, "", 0, 4096, "", kIntake | kReload, Bind<&ClientConfig::allow>(),
+     "Topics that their messages may name, as [input:NAME] allow has them; messages of others are rejected. "
+     "Empty: all."},
+    {kClient, "deny", kString, "", 0, 4096, "", kIntake | kReload, Bind<&ClientConfig::deny>(),
+     "Topics that their messages may not name, whatever allow says. Empty: none."},
+    {kClient, "rate_limit", kRate, "off", 1, 1'000'000'000, "off", kIntake | kReload,
+     Bind<&ClientConfig::rate_limit>(),
+     "So many messages of each user are taken in so much time by each lane, such as 1000/10s; more are rejected, "
+     "and counted. Time is in windows of that length from the user's first message on."},
 };
 
 constexpr FieldOwner GetOwner(SectionKind kind) {
@@ -357,6 +381,7 @@ constexpr FieldOwner GetOwner(SectionKind kind) {
     case kTls: return FieldOwner::kTls;
     case kSasl: return FieldOwner::kSasl;
     case kTopic: return FieldOwner::kTopic;
+    case kClient: return FieldOwner::kClient;
     default: return FieldOwner::kConfig;
   }
 }

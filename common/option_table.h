@@ -21,7 +21,9 @@
 namespace dory {
 
 // In the order in which they are read: later ones may need earlier ones.
-enum class SectionKind { kDory, kBuffer, kLog, kHttp, kDiscardReport, kDiscardLog, kKafka, kTls, kSasl, kTopic, kInput };
+enum class SectionKind {
+  kDory, kBuffer, kLog, kHttp, kDiscardReport, kDiscardLog, kKafka, kTls, kSasl, kTopic, kInput, kClient
+};
 
 // A named section ([input:NAME]) has a prefix that ends in ':'.
 struct SectionRow {
@@ -53,7 +55,7 @@ using OptionValue = std::variant<int64_t, std::string, Rate, HostPort, std::vect
                                  std::vector<std::string>>;
 
 // Which struct of config.h a field belongs to.
-enum class FieldOwner { kConfig, kInput, kKafka, kTls, kSasl, kTopic };
+enum class FieldOwner { kConfig, kInput, kKafka, kTls, kSasl, kTopic, kClient };
 
 // The way from a row to its field. `object` is the struct that `owner` names.
 struct OptionField {

@@ -11,9 +11,10 @@ using shm::Reject;
 // A header's two sizes take 6 bytes from a client, and as varints 3 and 5 at most.
 constexpr size_t kMostHeaderGrowth = 2;
 
-Admission Admitter::Admit(const ParseResult& parsed, uint32_t input) {
+Admission Admitter::Admit(const ParseResult& parsed, uint32_t input, uint32_t uid) {
   if (parsed.reject) return Refuse(parsed);
   Admission admission;
+  admission.uid = uid;
   admission.row = topics_->FindOrAdd(parsed.message.topic);
   if (admission.row == shm::kNoIndex) {
     admission.reason = Reject::kTooManyTopics;
@@ -23,9 +24,14 @@ Admission Admitter::Admit(const ParseResult& parsed, uint32_t input) {
   if (permissions_.AreAny() && !permissions_.Allow(input, admission.row, parsed.message.topic)) {
     return RefuseOf(admission.row, Reject::kNotAllowed);
   }
+  const bool is_limited = clients_.AreAny();
+  if (is_limited && !clients_.Allow(uid, admission.row, parsed.message.topic)) {
+    return RefuseOf(admission.row, Reject::kNotAllowed);
+  }
   if (!rates_.Allows(admission.row, topics_->OptionsOf(admission.row).rate_limit, now_ns_)) {
     return RefuseOf(admission.row, Reject::kRateLimit);
   }
+  if (is_limited && !clients_.IsWithinRate(uid, now_ns_)) return RefuseOf(admission.row, Reject::kRateLimit);
   admission.admitted = true;
   admission.counter = books_->AppendedOf(admission.row);
   admission.record = MakeRecord(parsed.message, admission.row);

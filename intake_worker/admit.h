@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "intake_worker/books_writer.h"
+#include "intake_worker/client_limits.h"
 #include "intake_worker/parse.h"
 #include "intake_worker/permissions.h"
 #include "intake_worker/rate_limit.h"
@@ -20,6 +21,7 @@ namespace dory::intake {
 struct Admission {
   bool admitted = false;
   uint32_t row = shm::kNoIndex;   // of the topic; kNoIndex: none
+  uint32_t uid = kNoUid;          // of the client
   shm::Reject reason{};           // of one that is not admitted
   Counter counter = kNoCounter;   // the one that this verdict moves
   Counter tally = kNoCounter;     // and of an unsupported version its tally
@@ -36,17 +38,20 @@ class Admitter {
     wall_clock_ms_ = 0;
   }
 
-  // `input`: the one that it came from, among the lane's.
-  Admission Admit(const ParseResult& parsed, uint32_t input);
+  // `input`: the one that it came from, among the lane's; `uid`: the user who sent it. What is not allowed is
+  // asked first, then rates: a message that is rejected counts in no rate.
+  Admission Admit(const ParseResult& parsed, uint32_t input, uint32_t uid);
 
   Permissions& permissions() { return permissions_; }
+  ClientLimits& clients() { return clients_; }
 
   // The verdict on an admitted message that the ring has no room for.
   Admission RefuseForRoom(const Admission& admission) const { return RefuseOf(admission.row, shm::Reject::kNoRoom); }
 
-  // An admitted message is in the ring: its topic's rate counts it.
+  // An admitted message is in the ring: its topic's rate counts it, and its client's.
   void NoteWritten(const Admission& admission) {
     rates_.Count(admission.row, topics_->OptionsOf(admission.row).rate_limit);
+    if (clients_.AreAny()) clients_.NoteWritten(admission.uid);
   }
 
  private:
@@ -59,7 +64,8 @@ class Admitter {
   BooksWriter* books_;
   TopicTable* topics_;
   RateLimiter rates_;
-  Permissions permissions_;
+  Permissions permissions_;  // of inputs
+  ClientLimits clients_;
   int64_t now_ns_ = 0;
   int64_t wall_clock_ms_ = 0;
   std::vector<std::byte> headers_;  // of the message at hand, as Kafka's record format has them

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "common/bytes.h"
+#include "common/credentials.h"
 #include "shm/layout.h"
 
 namespace dory::intake {
@@ -15,6 +16,7 @@ namespace dory::intake {
 struct RawMessage {
   ByteSpan bytes;
   uint32_t input = 0;      // among the configuration's inputs
+  uint32_t uid = kNoUid;   // the user who sent it
   uint64_t limit = 0;      // the largest message allowed; 0: that of its input
   bool truncated = false;  // it was larger than a slot
   uint64_t out = 0;        // of a stream or the overflow file: the read position behind this message

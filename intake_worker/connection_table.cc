@@ -57,6 +57,7 @@ void ConnectionTable::Open(uint32_t slot, uint64_t generation, const Kind& kind)
   Store(connection.input, kind.input);
   Store(connection.is_tcp, kind.is_tcp ? 1 : 0);
   Store(connection.limit, kind.limit);
+  Store(connection.uid, kind.uid);
   Store(connection.message.msg_len, kEmptySlot);
   Store(connection.read_base, connection.in);
   DORY_CRASH_POINT("S.opening");

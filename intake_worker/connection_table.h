@@ -17,6 +17,7 @@
 #include <span>
 
 #include "common/bytes.h"
+#include "common/credentials.h"
 #include "intake_worker/areas.h"
 #include "intake_worker/lane_memory.h"
 #include "intake_worker/outcome.h"
@@ -42,6 +43,7 @@ class ConnectionTable {
     uint32_t input = 0;  // among the configuration's
     bool is_tcp = false;
     uint64_t limit = 0;  // the largest message allowed, at most what the largest area takes
+    uint32_t uid = kNoUid;  // the user who connected
   };
   // Another connection. REQUIRES: !HasBytes(slot), generation > 0.
   void Open(uint32_t slot, uint64_t generation, const Kind& kind);

@@ -30,11 +30,13 @@ IntakeLane::IntakeLane(shm::Segment& segment, uint32_t lane, const Config& confi
       streams_(memory_, receipts_, [this](const Burst& burst) { return PublishStream(burst); }),
       overflow_(memory_.producer, settings_.overflow_path),
       waker_(&memory_.consumer->data_sleep, data_doorbell),
-      largest_record_(LargestRecord(memory_.slot_size)) {}
+      largest_record_(LargestRecord(memory_.slot_size)),
+      asks_senders_(!config.clients.empty()) {}
 
 void IntakeLane::Recover() {
   Mark(shm::Step::kStart);
   receiver_.RewritePointers();
+  receiver_.AskSenders(asks_senders_);
   slots_locked_ = receiver_.LockSlots();
   [[maybe_unused]] const SlotRange pending = receiver_.Pending();  // asserts that they are neighbours
   receipts_.Recover();

@@ -44,7 +44,7 @@ class IntakeLane {
   IntakeLane(shm::Segment& segment, uint32_t lane, const Config& config, LaneSettings settings,
              int data_doorbell);
 
-  // The rest of a start: pointers, slots, overflow file; wakes the consumer once.
+  // The rest of a start: pointers, slots, overflow file; wakes the consumer once. REQUIRES: as Configure.
   void Recover();
 
   // One burst of what an earlier life has left.
@@ -61,8 +61,10 @@ class IntakeLane {
   bool HasRoom() const { return CountReceivable() > 0; }
   bool slots_locked() const { return slots_locked_; }
   const BooksWriter& books() const { return publisher_.books(); }
+  // REQUIRES: where there are [client:NAME], the sockets pass credentials.
   void Configure(const Config& config) {
     settings_.reject_when_full = config.when_full == WhenFull::kReject;
+    receiver_.AskSenders(!config.clients.empty());
     publisher_.Configure(config);
   }
   void MoveHeartbeat();
@@ -102,6 +104,7 @@ class IntakeLane {
   OverflowFile overflow_;
   shm::DoorbellWaker waker_;
   uint64_t largest_record_;
+  bool asks_senders_;  // at the start
   bool slots_locked_ = false;
   std::array<RawMessage, shm::kSlotCount> messages_;
 };

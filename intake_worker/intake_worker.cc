@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/control.pb.h"
+#include "common/credentials.h"
 #include "common/log.h"
 #include "common/worker_context.h"
 #include "intake_worker/doorbell_waiter.h"
@@ -82,6 +83,7 @@ class IntakeWorker {
 
   void Start() {
     lane_.permissions().Configure(context_.config.inputs);
+    AskSockets(!context_.config.clients.empty());
     lane_.Recover();
     if (!lane_.slots_locked()) {
       LogWarning("receive slots are not locked in memory: raise RLIMIT_MEMLOCK");
@@ -100,9 +102,17 @@ class IntakeWorker {
         std::make_unique<IoWatcher>(context_.loop, socket.fd, [this, socket](int) { OnReadable(socket); }));
   }
 
+  // Whether they say who sends. Before slots ask for it, and as long as they do.
+  void AskSockets(bool ask) {
+    for (const InputSocket& socket : sockets_) PassCredentials(socket.fd, ask);
+  }
+
   void SetHandlers() {
     context_.handlers.on_config = [this](const Config& config) {
+      const bool ask = !config.clients.empty();
+      if (ask) AskSockets(true);
       lane_.Configure(config);
+      if (!ask) AskSockets(false);
       lane_.permissions().Configure(config.inputs);
     };
     context_.handlers.fill_status = [this](control::WorkerStatus* status) {

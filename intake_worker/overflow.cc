@@ -91,6 +91,7 @@ void OverflowFile::CollectMessages(uint64_t out) {
     at += sizeof(frame) + frame.size;
     messages_.push_back({.bytes = bytes,
                          .input = frame.input & ~kTruncatedBit,
+                         .uid = frame.uid,
                          .truncated = (frame.input & kTruncatedBit) != 0,
                          .out = out + at});
   }
@@ -119,7 +120,7 @@ Result<uint64_t> OverflowFile::Append(std::span<const RawMessage> messages) {
   for (size_t i = 0; i < messages.size(); ++i) {
     const RawMessage& message = messages[i];
     frames[i] = {static_cast<uint32_t>(message.bytes.size()),
-                 message.input | (message.truncated ? kTruncatedBit : 0)};
+                 message.input | (message.truncated ? kTruncatedBit : 0), message.uid};
     parts[2 * i] = {&frames[i], sizeof(Frame)};
     parts[2 * i + 1] = {const_cast<std::byte*>(message.bytes.data()), message.bytes.size()};
     size += sizeof(Frame) + message.bytes.size();

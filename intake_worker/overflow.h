@@ -3,7 +3,7 @@
 // It lies beside the segment, as overflow.<lane>, and holds messages as clients sent them, back to
 // back from byte 0:
 //
-//     uint32 size | uint32 input, bit 31: truncated | bytes        (this machine's byte order)
+//     uint32 size | uint32 input, bit 31: truncated | uint32 uid | bytes        (this machine's byte order)
 //
 // ProducerPage's overflow_in and overflow_out say which bytes [out, in) are still to be published;
 // nothing in there counts as received. What lies behind `in` never was written.
@@ -56,6 +56,7 @@ class OverflowFile {
   struct Frame {
     uint32_t size;
     uint32_t input;
+    uint32_t uid;
   };
   static constexpr uint32_t kTruncatedBit = 1u << 31;
   static constexpr size_t kReadSize = 1 << 20;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/comma_list.h"
 #include "common/topic_pattern.h"
 
 namespace dory::intake {
@@ -12,16 +13,22 @@ bool MatchesAny(const std::vector<std::string>& patterns, std::string_view topic
 }
 
 std::vector<std::string> Split(const std::string& list) {
-  return list.empty() ? std::vector<std::string>() : SplitTopicPatterns(list);
+  return list.empty() ? std::vector<std::string>() : SplitCommaList(list);
 }
 
 }  // namespace
 
-void Permissions::Configure(const std::vector<InputConfig>& inputs) {
+void Permissions::Configure(const std::vector<TopicLists>& owners) {
   rules_.clear();
-  const bool any = std::ranges::any_of(inputs, [](const InputConfig& i) { return !i.allow.empty() || !i.deny.empty(); });
+  const bool any = std::ranges::any_of(owners, [](const TopicLists& o) { return !o.allow.empty() || !o.deny.empty(); });
   if (!any) return;
-  for (const InputConfig& input : inputs) rules_.push_back({Split(input.allow), Split(input.deny), {}});
+  for (const TopicLists& owner : owners) rules_.push_back({Split(owner.allow), Split(owner.deny), {}});
+}
+
+void Permissions::Configure(const std::vector<InputConfig>& inputs) {
+  std::vector<TopicLists> lists;
+  for (const InputConfig& input : inputs) lists.push_back({input.allow, input.deny});
+  Configure(lists);
 }
 
 Permissions::Verdict Permissions::Judge(const Rules& rules, std::string_view topic) {

@@ -1,7 +1,7 @@
-// Which topics an input's messages may name: [input:NAME] allow and deny.
+// Which topics messages may name: allow and deny of [input:NAME], and of [client:NAME].
 //
-// A verdict is made once for an input and a topic, and kept: nothing is compared for each message. Where no
-// input has a list nothing is asked at all.
+// A verdict is made once for an input or client, and a topic, and kept: nothing is compared for each message.
+// Where none of them has a list nothing is asked at all.
 
 #pragma once
 
@@ -14,19 +14,26 @@
 
 namespace dory::intake {
 
+struct TopicLists {
+  std::string allow;
+  std::string deny;
+};
+
 class Permissions {
  public:
-  // By their index. Those that a reload brings or takes away come or go with a restart.
+  // By whose they are.
+  void Configure(const std::vector<TopicLists>& owners);
+  // By the input's index. Those that a reload brings or takes away come or go with a restart.
   void Configure(const std::vector<InputConfig>& inputs);
 
   bool AreAny() const { return !rules_.empty(); }
 
   // REQUIRES: AreAny().
-  bool Allow(uint32_t input, uint32_t row, std::string_view topic) {
-    if (input >= rules_.size()) return true;
-    std::vector<Verdict>& verdicts = rules_[input].verdicts;
+  bool Allow(uint32_t owner, uint32_t row, std::string_view topic) {
+    if (owner >= rules_.size()) return true;
+    std::vector<Verdict>& verdicts = rules_[owner].verdicts;
     if (row >= verdicts.size()) verdicts.resize(row + 1);
-    if (verdicts[row] == Verdict::kOpen) verdicts[row] = Judge(rules_[input], topic);
+    if (verdicts[row] == Verdict::kOpen) verdicts[row] = Judge(rules_[owner], topic);
     return verdicts[row] == Verdict::kAllowed;
   }
 
@@ -40,7 +47,7 @@ class Permissions {
 
   static Verdict Judge(const Rules& rules, std::string_view topic);
 
-  std::vector<Rules> rules_;  // by input; none where no input has any
+  std::vector<Rules> rules_;  // by owner; none where no owner has any
 };
 
 }  // namespace dory::intake

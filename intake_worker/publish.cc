@@ -37,6 +37,7 @@ Publisher::Publisher(const LaneMemory& memory, const Config& config, std::vector
       writer_(memory.producer, memory.consumer, memory.ring),
       report_(memory, config) {
   for (const InputConfig& input : config.inputs) are_streams_.push_back(input.IsStream());
+  admitter_.clients().Configure(config);
   FinishDecided();
   RollReport(BoottimeNs());
   appended_ = books_.SumAppended();
@@ -88,7 +89,7 @@ Publisher::Decided Publisher::Decide(const Burst& burst, WhenNoRoom when, uint64
       lacked_receipt_ = true;
       break;
     }
-    Admission admission = admitter_.Admit(parsed, message.input);
+    Admission admission = admitter_.Admit(parsed, message.input, message.uid);
     if (admission.admitted && !writer_.Fits(admission.record.RecordSize(), held_back)) {
       if (when == WhenNoRoom::kCut) break;
       admission = admitter_.RefuseForRoom(admission);

@@ -63,6 +63,7 @@ class Publisher {
 
   void Configure(const Config& config) {
     topics_.Configure(config);
+    admitter_.clients().Configure(config);
     report_.Configure(config);
   }
 

@@ -1,5 +1,5 @@
-// How many messages of a topic are taken in a time: fixed windows, the first of which begins with the
-// topic's first message.
+// How many messages of a topic, or of a client, are taken in a time: fixed windows, the first of which begins
+// with its first message.
 //
 // Private: after a restart of the worker a window begins anew.
 
@@ -14,7 +14,7 @@ namespace dory::intake {
 
 class RateLimiter {
  public:
-  // Whether the topic of that row may have one more at this time (CLOCK_BOOTTIME).
+  // Whether the topic of that row, or the client of that number, may have one more at this time (CLOCK_BOOTTIME).
   bool Allows(uint32_t row, const Rate& limit, int64_t now_ns) {
     if (limit.count == 0) return true;
     if (row >= windows_.size()) windows_.resize(row + 1);

@@ -27,6 +27,20 @@ void TouchPages(std::span<std::byte> bytes) {
   for (size_t at = 0; at < bytes.size(); at += page) Store(bytes[at], Load(bytes[at]));
 }
 
+void PointToBuffer(iovec* buffer, msghdr* header) {
+  Store(header->msg_name, nullptr);
+  Store(header->msg_namelen, 0);
+  Store(header->msg_iov, buffer);
+  Store(header->msg_iovlen, 1);
+}
+
+// What the kernel says of a datagram that was sent before its socket passed credentials. (The number alone would not
+// do: it is 0 of a process in another container, too.)
+bool IsOfNobody(const ucred& sender) {
+  constexpr uint32_t kOverflowId = 65'534;
+  return sender.pid == 0 && sender.uid == kOverflowId && sender.gid == kOverflowId;
+}
+
 }  // namespace
 
 bool IsOurFault(int error) {
@@ -34,10 +48,7 @@ bool IsOurFault(int error) {
 }
 
 void PointTo(iovec* buffer, msghdr* header) {
-  Store(header->msg_name, nullptr);
-  Store(header->msg_namelen, 0);
-  Store(header->msg_iov, buffer);
-  Store(header->msg_iovlen, 1);
+  PointToBuffer(buffer, header);
   Store(header->msg_control, nullptr);
   Store(header->msg_controllen, 0);
 }
@@ -49,9 +60,25 @@ void Receiver::RewritePointers() {
   for (uint32_t i = 0; i < kSlotCount; ++i) {
     Store(slots_->buffers[i].iov_base, slot_bytes_.data() + uint64_t{i} * slot_size_);
     Store(slots_->buffers[i].iov_len, slot_size_);
-    PointTo(&slots_->buffers[i], &slots_->messages[i].msg_hdr);
+    PointToBuffer(&slots_->buffers[i], &slots_->messages[i].msg_hdr);
   }
   DORY_CRASH_POINT("start.pointers");
+}
+
+// Of a slot that holds a message msg_controllen says whether the kernel has said who sent it: it stays.
+void Receiver::AskSenders(bool ask) {
+  Store(slots_->header.control_size, ask ? static_cast<uint32_t>(sizeof(shm::SenderControl)) : 0);
+  DORY_CRASH_POINT("start.control_size");
+  for (uint32_t i = 0; i < kSlotCount; ++i) {
+    msghdr& header = slots_->messages[i].msg_hdr;
+    Store(header.msg_control, ask ? &slots_->controls[i] : nullptr);
+    if (Load(slots_->messages[i].msg_len) == kEmptySlot) {
+      Store(header.msg_controllen, slots_->header.control_size);
+    } else if (DORY_IS_MUTANT("senders forgotten at a start")) {
+      Store(header.msg_controllen, 0);
+    }
+  }
+  DORY_CRASH_POINT("start.controls");
 }
 
 bool Receiver::LockSlots() {
@@ -90,6 +117,13 @@ uint32_t Receiver::Receive(uint32_t input, int fd, uint32_t count) {
   return 0;
 }
 
+uint32_t Receiver::SenderOf(uint32_t slot) const {
+  const shm::SenderControl& control = slots_->controls[slot];
+  if (slots_->messages[slot].msg_hdr.msg_controllen < sizeof(control)) return kNoUid;
+  const bool says_who = control.level == SOL_SOCKET && control.type == SCM_CREDENTIALS;
+  return says_who && !IsOfNobody(control.sender) ? control.sender.uid : kNoUid;
+}
+
 std::span<const RawMessage> Receiver::Collect(SlotRange slots, RawMessage* messages) const {
   const uint32_t input = Load(slots_->header.input);
   for (uint32_t slot = slots.first; slot < slots.end; ++slot) {
@@ -98,6 +132,7 @@ std::span<const RawMessage> Receiver::Collect(SlotRange slots, RawMessage* messa
     assert(size <= slot_size_);
     messages[slot - slots.first] = {.bytes = {SlotBytes(slot), size},
                                     .input = input,
+                                    .uid = SenderOf(slot),
                                     .truncated = (header.msg_hdr.msg_flags & MSG_TRUNC) != 0};
   }
   return {messages, slots.end - slots.first};
@@ -107,7 +142,7 @@ void Receiver::Release(shm::ReceiveSlots* slots, SlotRange range) {
   if (DORY_IS_MUTANT("whole array released")) range = {0, kSlotCount};
   for (uint32_t slot = range.first; slot < range.end; ++slot) {
     mmsghdr& message = slots->messages[slot];
-    Store(message.msg_hdr.msg_controllen, 0);
+    Store(message.msg_hdr.msg_controllen, slots->header.control_size);
     Store(message.msg_hdr.msg_flags, 0);
     DORY_CRASH_POINT("P5.slot_flags");
     Store(message.msg_len, kEmptySlot);

@@ -4,8 +4,11 @@
 // slot that says so. EMPTY is kEmptySlot, since a datagram may have no bytes.
 //
 // Owner: the lane's intake, and the kernel for it.
-// Order: slots.input is stored before recvmmsg; a slot's flags are reset before msg_len gives it back.
-// On crash: a start rewrites the pointers; the slots that are not empty are published.
+// Order: slots.input is stored before recvmmsg; a slot's flags are reset before msg_len gives it back. The
+//   sockets pass credentials before the slots ask who sent a datagram, and as long as they do: else what a
+//   client passes beside it would be taken instead, descriptors among it.
+// On crash: a start rewrites the pointers; the slots that are not empty are published, as what the kernel has
+//   said of their senders.
 
 #pragma once
 
@@ -36,6 +39,9 @@ class Receiver {
   // At a start, before anything else: addresses are another process's.
   void RewritePointers();
 
+  // Whether the kernel is asked who sent a datagram, from the next one on. At a start, and when that changes.
+  void AskSenders(bool ask);
+
   // Keeps the slots in memory; a slot that must be fetched first could fail the kernel's write. False:
   // they were touched, and may be taken away again.
   bool LockSlots();
@@ -54,6 +60,7 @@ class Receiver {
   static void Release(shm::ReceiveSlots* slots, SlotRange range);
 
  private:
+  uint32_t SenderOf(uint32_t slot) const;
   const std::byte* SlotBytes(uint32_t slot) const { return slot_bytes_.data() + uint64_t{slot} * slot_size_; }
 
   shm::ReceiveSlots* slots_;

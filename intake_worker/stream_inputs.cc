@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "common/credentials.h"
 #include "common/log.h"
 
 namespace dory::intake {
@@ -89,7 +90,8 @@ void StreamInputs::Take(HandedConnection handed) {
     if (!streams.Open(slot, handed.generation,
                       {.input = handed.input,
                        .is_tcp = input.type == InputType::kTcp,
-                       .limit = static_cast<uint64_t>(input.max_message_size)})) {
+                       .limit = static_cast<uint64_t>(input.max_message_size),
+                       .uid = input.IsUnix() ? FindPeerUid(handed.fd.get()) : kNoUid})) {
       arrivals_.push_back(std::move(handed));
       return on_no_room_();
     }

@@ -24,7 +24,8 @@ Burst StreamLane::NextBurst(uint32_t slot) {
   const shm::Connection& connection = table_[slot];
   const ByteSpan bytes = table_.Bytes(slot);
   const Assembled found = Assemble(bytes, connection.limit, whole_);
-  RawMessage message = {.bytes = {}, .input = connection.input, .limit = connection.limit, .out = connection.out};
+  RawMessage message = {.bytes = {}, .input = connection.input, .uid = connection.uid, .limit = connection.limit,
+                        .out = connection.out};
   size_t count = 0;
   for (; count < found.count; ++count) {
     message.bytes = whole_[count];

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/comma_list.h"
 #include "common/log.h"
 #include "common/topic_pattern.h"
 
@@ -10,7 +11,7 @@ namespace dory::kafka {
 TopicCreation::TopicCreation(const KafkaConfig& config)
     : on_(config.topic_autocreate),
       rate_(config.topic_autocreate_rate),
-      allowed_(SplitTopicPatterns(config.topic_autocreate_allow)) {}
+      allowed_(SplitCommaList(config.topic_autocreate_allow)) {}
 
 bool TopicCreation::IsAllowed(const std::string& name) const {
   return std::any_of(allowed_.begin(), allowed_.end(),

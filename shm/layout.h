@@ -15,6 +15,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "shm/sender_control.h"
+
 namespace dory::shm {
 
 inline constexpr uint64_t kMagic = 0x3179726f44'0a0dULL << 8 | 0x1a;  // zero is never valid
@@ -212,17 +214,21 @@ static_assert(sizeof(KafkaTopicRow) == kLine);
 inline constexpr uint32_t kEmptySlot = UINT32_MAX;  // a datagram may be empty
 
 struct alignas(kLine) ReceiveHeader {
-  uint32_t input;  // the datagram socket that the slots' messages came from; stored before P2
+  uint32_t input;         // the datagram socket that the slots' messages came from; stored before P2
+  uint32_t control_size;  // of an empty slot: sizeof(SenderControl), or 0 where nobody asks who sends
 };
+static_assert(offsetof(ReceiveHeader, control_size) == 4);
 
 struct alignas(kLine) ReceiveSlots {
   ReceiveHeader header;
   mmsghdr messages[kSlotCount];
   iovec buffers[kSlotCount];
+  SenderControl controls[kSlotCount];
   // kSlotCount slots of Geometry::slot_size bytes follow, at kSlotsOffset
 };
 static_assert(sizeof(mmsghdr) == 64 && sizeof(iovec) == 16);
 static_assert(offsetof(ReceiveSlots, messages) == kLine);
+static_assert(offsetof(ReceiveSlots, controls) == kLine + kSlotCount * (sizeof(mmsghdr) + sizeof(iovec)));
 inline constexpr size_t kSlotsOffset = 8192;
 static_assert(sizeof(ReceiveSlots) <= kSlotsOffset);
 
@@ -258,10 +264,11 @@ struct alignas(kLine) Connection {
   uint64_t answer_area;  // its number + 1; 0: it holds none, and open tickets of it are answered to nobody
   mmsghdr answer;        // msg_len: kEmptySlot, or what sendmmsg has sent and `sent` may not know yet
   iovec answer_parts[2];
+  uint32_t uid;          // of its client; common/credentials.h; stored before generation
 };
 static_assert(offsetof(Connection, binding) == 48 && offsetof(Connection, input) == 80);
 static_assert(offsetof(Connection, message) == 96 && offsetof(Connection, send_base) == 176);
-static_assert(offsetof(Connection, answer) == 216 && sizeof(Connection) == 384);
+static_assert(offsetof(Connection, answer) == 216 && offsetof(Connection, uid) == 312 && sizeof(Connection) == 384);
 
 // What was received and is not decided, whatever step a kill has left undone; read_base + msg_len goes before `in`.
 struct ReceivedBytes {

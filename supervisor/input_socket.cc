@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "common/credentials.h"
 #include "common/log.h"
 #include "common/paths.h"
 #include "supervisor/tcp_listener.h"
@@ -34,12 +35,14 @@ Status GiveTo(const std::string& path, const InputConfig& input, const Identity&
   return Status::Ok();
 }
 
-Result<FileDescriptor> BindUnixInput(const InputConfig& input, const Identity& identity) {
+// `ask`: what is sent before an intake reads it says who sent it, too.
+Result<FileDescriptor> BindUnixInput(const InputConfig& input, const Identity& identity, bool ask) {
   const int type = input.IsStream() ? SOCK_STREAM : SOCK_DGRAM;
   const Status removed = RemoveStaleSocket(input.path, type);
   if (!removed.ok()) return removed;
   Result<FileDescriptor> fd = BindUnixSocket(input.path, type);
   if (!fd.ok()) return fd.status();
+  if (!input.IsStream() && ask) PassCredentials(fd.value().get(), true);
   Status status = Status::Ok();
   if (input.IsStream() && ::listen(fd.value().get(), SOMAXCONN) != 0) status = Status::Errno(input.path + ": listen");
   if (status.ok()) status = GiveTo(input.path, input, identity);
@@ -67,7 +70,7 @@ class InputBinder {
 
  private:
   Status BindUnix(const InputConfig& input, uint32_t index) {
-    Result<FileDescriptor> fd = BindUnixInput(input, identity_);
+    Result<FileDescriptor> fd = BindUnixInput(input, identity_, !config_.clients.empty());
     if (!fd.ok()) return fd.status();
     sockets_.push_back({input.name, input.type, input.path, index, static_cast<uint32_t>(input.lane), fd.Take(),
                         0, 0, ""});

@@ -17,7 +17,7 @@ constexpr size_t kColumns = 98;
 constexpr SectionKind kShownOrder[] = {SectionKind::kKafka, SectionKind::kTls, SectionKind::kSasl,
                                        SectionKind::kDory,
                                        SectionKind::kBuffer, SectionKind::kInput,
-                                       SectionKind::kTopic, SectionKind::kHttp, SectionKind::kDiscardReport,
+                                       SectionKind::kTopic, SectionKind::kClient, SectionKind::kHttp, SectionKind::kDiscardReport,
                                        SectionKind::kDiscardLog,
                                        SectionKind::kLog};
 
@@ -67,6 +67,7 @@ std::string Wrap(std::string_view prefix, std::string_view text) {
 std::string FormatSampleSection(const SectionRow& section) {
   if (section.kind == SectionKind::kTopic) return "[topic:*]";
   if (section.kind == SectionKind::kInput) return "[input:datagram]";
+  if (section.kind == SectionKind::kClient) return "[client:*]";
   return std::string(section.shown);
 }
 

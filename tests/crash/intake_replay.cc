@@ -306,6 +306,7 @@ int RunMutants() {
           {"", 5, "read_base before msg_len"},
           {"", 9, "not answered before put"},
           {"", 9, "send_base before msg_len"},
+          {"", 11, "senders forgotten at a start"},
       },
       RunJob);
 }

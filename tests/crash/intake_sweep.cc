@@ -59,6 +59,7 @@ int RunMutants() {
           {"", 9, "not answered before put"},
           {"", 9, "done before put"},
           {"", 9, "send_base before msg_len"},
+          {"", 11, "senders forgotten at a start"},
       },
       RunJob);
 }

@@ -120,7 +120,7 @@ class Judge {
       if (topic.appended != kept_of_topic_[topic.name]) return "books: appended of " + topic.name;
     }
     for (const Reject reason : {Reject::kMalformed, Reject::kUnsupportedVersion, Reject::kBadTopic, Reject::kTooLong,
-                                Reject::kUncleanUnix}) {
+                                Reject::kNotAllowed, Reject::kUncleanUnix}) {
       if (books_.RejectedFor(reason) != rejected_[reason]) return std::string("books: ") + shm::NameOf(reason);
     }
     const uint64_t no_room = books_.RejectedFor(Reject::kNoRoom);

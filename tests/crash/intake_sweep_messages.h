@@ -2,11 +2,17 @@
 
 #pragma once
 
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "common/crc32c.h"
+#include "common/credentials.h"
 #include "shm/layout.h"
 #include "shm/record.h"
 #include "tests/unit/intake_worker/client_message.h"
@@ -24,7 +30,45 @@ struct Sent {
   std::optional<Reject> fate;      // nothing: it is kept
   bool may_be_rejected = false;    // no room, or no topic row: it depends
   std::optional<int64_t> receipt_id = {};  // it asks for a receipt
+  uint32_t uid = kNoUid;           // who sends it; kNoUid: this process
 };
+
+// Two users, each of which may not name one of the topics.
+inline constexpr uint32_t kFirstUser = 1001;
+inline constexpr const char* kClients = "[client:a]\nuid = 1001\ndeny = t0\n[client:b]\nuid = 1002\ndeny = t1\n";
+
+// By turns, or all as the same one. What becomes of what is not sound is not up to who sends it.
+inline void SendAsUsers(std::vector<Sent>* messages, std::optional<uint32_t> one_user = {}) {
+  uint32_t good = 0;
+  for (Sent& message : *messages) {
+    message.uid = one_user.value_or(kFirstUser + good % 2);
+    if (message.fate) continue;
+    ++good;
+    if (message.topic == (message.uid == kFirstUser ? "t0" : "t1")) message.fate = Reject::kNotAllowed;
+  }
+}
+
+// Who sends it can be said by root alone.
+inline bool SendDatagram(int client, const Sent& message) {
+  iovec buffer = {const_cast<char*>(message.bytes.data()), message.bytes.size()};
+  msghdr header{};
+  header.msg_iov = &buffer;
+  header.msg_iovlen = 1;
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred))] = {};
+  if (message.uid != kNoUid) {
+    header.msg_control = control;
+    header.msg_controllen = sizeof(control);
+    cmsghdr* const first = CMSG_FIRSTHDR(&header);
+    *first = {.cmsg_len = CMSG_LEN(sizeof(ucred)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_CREDENTIALS};
+    const ucred sender = {::getpid(), message.uid, ::getgid()};
+    std::memcpy(CMSG_DATA(first), &sender, sizeof(sender));
+  }
+  return ::sendmsg(client, &header, MSG_DONTWAIT) >= 0;
+}
+
+inline bool SendDatagrams(int client, const std::vector<Sent>& messages) {
+  return std::ranges::all_of(messages, [client](const Sent& message) { return SendDatagram(client, message); });
+}
 
 // Of a long value its beginning, size and a sum of it.
 inline std::string Shorten(const std::string& text) {

@@ -20,6 +20,8 @@ inline const std::vector<Scenario> kScenarios = {
     {"streams, final drain", 704, false, 64, {{true, 2, 2}, {false, 1, 1}}},
     {"receipts", 16 * 1024, false, 64, {{false, 3, 3}}, false, true},
     {"receipts, final drain", 704, false, 64, {{true, 3, 1}, {false, 3, 1}}, false, true},
+    {"two users", 704, false, 64, {{false, 3, 1}}, false, false, true},
+    {"two users, final drain", 704, false, 64, {{true, 3, 1}, {false, 1, 1}}, false, false, true},
 };
 
 }  // namespace dory::intake

@@ -65,6 +65,7 @@ struct Scenario {
   std::vector<Life> lives;
   bool large = false;  // some messages of streams fill areas
   bool receipts = false;  // some of them ask for receipts
+  bool users = false;  // they are sent by two, and each may not name one topic
 };
 
 // Fewer than what is asked for: some messages wait for others' receipts.
@@ -154,10 +155,10 @@ class World {
       if (::socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) != 0) Die("socketpair");
       const FileDescriptor& client = clients_.emplace_back(fds[0]);
       sockets_.emplace_back(fds[1]);
+      PassCredentials(fds[1], scenario_.users);
       sent_.push_back(ComposeFor(sent_.size(), static_cast<int>(i), life.messages));
-      for (const Sent& message : sent_.back()) {
-        if (::send(client.get(), message.bytes.data(), message.bytes.size(), MSG_DONTWAIT) < 0) Die("send");
-      }
+      if (scenario_.users) SendAsUsers(&sent_.back());
+      if (!SendDatagrams(client.get(), sent_.back())) Die("sendmsg");
     }
     SendTooMany();
     for (int i = 0; i < life.streams; ++i) BeginStream(life);
@@ -308,6 +309,10 @@ class World {
     return all;
   }
 
+  uint32_t UserOfStream(size_t slot) const {
+    return scenario_.users ? kFirstUser + static_cast<uint32_t>(slot % 2) : kNoUid;
+  }
+
   // The first socket takes one message that fills it, and refuses the next, which must not arrive then.
   void SendTooMany() {
     const size_t socket = sent_.size() - kSocketsOfLife;
@@ -337,6 +342,7 @@ class World {
     const auto end = static_cast<StreamEnd>(streams_.size() % 3);  // one of each
     stream_numbers_.push_back(sent_.size());
     sent_.push_back(ComposeStream(sent_.size(), life.messages, scenario_.large, scenario_.receipts, end));
+    if (scenario_.users) SendAsUsers(&sent_.back(), UserOfStream(streams_.size() - 1));
     std::string bytes;
     for (const Sent& message : sent_.back()) bytes += message.bytes;
     if (::send(client.get(), bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) Die("send");
@@ -348,7 +354,9 @@ class World {
     std::vector<StreamSocket> taken;
     for (uint32_t slot = 0; slot < streams_.size(); ++slot) {
       const bool is_new = !lane.streams().Knows(slot, slot + 1);
-      if (is_new && !lane.streams().Open(slot, slot + 1, {.input = kSocketsOfLife, .limit = kLargeArea})) Die("no room for what is left");
+      if (is_new && !lane.streams().Open(slot, slot + 1, {.input = kSocketsOfLife, .limit = kLargeArea, .uid = UserOfStream(slot)})) {
+        Die("no room for what is left");
+      }
       if (!lane.streams().HasEnded(slot)) taken.push_back({slot, streams_[slot].get(), false});
     }
     return taken;
@@ -416,10 +424,11 @@ class World {
     lane.RollReport(begin_ns + kReportIntervalMs * 1'000'000);
   }
 
-  static Config MakeConfig() {
+  Config MakeConfig() const {
+    const std::string clients = scenario_.users ? kClients : "";
     Config config = ParseConfigText("[kafka]\nbrokers = 127.0.0.1:9092\n[input:a]\ntype = unix_datagram\npath = /a\n"
                                     "[input:b]\ntype = unix_datagram\npath = /b\n"
-                                    "[input:c]\ntype = unix_stream\npath = /c\n", "sweep").Take();
+                                    "[input:c]\ntype = unix_stream\npath = /c\n" + clients, "sweep").Take();
     config.report_interval_ms = kReportIntervalMs;
     return config;
   }

@@ -46,6 +46,14 @@ TEST(ConfigChangeTest, InputsComeAndGoWithARestart) {
             (Lines{"[input:a]: /a -> none (restart)", "[input:b]: none -> /b (restart)"}));
 }
 
+TEST(ConfigChangeTest, ClientsComeAndGo) {
+  EXPECT_EQ(Describe("[client:*]\nallow = a\n", "[client:web]\nuid = 33\nrate_limit = 5/1s\n"),
+            (Lines{"[client:*] allow: a -> empty", "[client:web] uid: empty -> 33",
+                   "[client:web] rate_limit: off -> 5/1s"}));
+  const Config fresh = Parse("[client:web]\nuid = 33\n");
+  EXPECT_EQ(ApplyLiveOptions(Parse("[client:*]\nallow = a\n"), fresh).clients, fresh.clients);
+}
+
 TEST(ConfigChangeTest, AnEmptyTextIsNamed) {
   EXPECT_EQ(Describe("", "[dory]\nuser = dory\n"), (Lines{"[dory] user: empty -> dory (restart)"}));
 }

@@ -128,7 +128,8 @@ TEST(ConfigTest, EveryOptionIsRead) {
       "[input:x]\ntype=unix_datagram\npath=/r/x\nmode=0660\nowner=o\ngroup=p\n"
       "max_message_size=1M\nlane=0\nport=none\nbind=127.0.0.1, ::1\npartial_timeout=30s\nallow=a, b*\ndeny=bc\n"
       "[input:y]\ntype=tcp\nport=65535\nbind=::, 127.0.0.2\nmax_message_size=1025K\npartial_timeout=1h\n"
-      "[input:z]\ntype=unix_stream\npath=/r/z\n");
+      "[input:z]\ntype=unix_stream\npath=/r/z\n"
+      "[client:x]\nuid=8,9\nuser=root\nallow=c*\ndeny=cd\nrate_limit=6/2s\n");
   EXPECT_EQ(config.instance + config.run_dir + config.user + config.group, "b/rug");
   EXPECT_EQ(config.stop_timeout_ms, 0);
   EXPECT_EQ(config.ring_size, 4 << 20);
@@ -161,12 +162,13 @@ TEST(ConfigTest, EveryOptionIsRead) {
                                                       {"::", "127.0.0.2"}, 3'600'000, "", ""},
                                                      {"z", InputType::kUnixStream, "/r/z", 0222, "", "",
                                                       (2 << 20) - 64, 0, 0, {}, 30'000, "", ""}}));
+  EXPECT_EQ(config.clients, (decltype(config.clients){{"x", {"8,9", "root", "c*", "cd", {6, 2000}, {8, 9, 0}}}}));
   EXPECT_EQ(config.stream_connections * 10000 + config.stream_areas * 100 + config.large_areas, 80910);
   EXPECT_EQ(config.receipts, 64);
   for (const OptionRow& row : ListOptions()) {
     std::string section(GetSection(row.section).prefix);
     if (section == "topic:") section += "*";
-    if (section == "input:") section += "x";
+    if (section == "input:" || section == "client:") section += "x";
     EXPECT_TRUE(config.IsSet(section, row.key)) << section << " " << row.key;
   }
   EXPECT_EQ(Parse(DumpConfig(config)), config);
