@@ -31,7 +31,11 @@ VERSIONS = ["2.8.2", "3.9.1", "4.3.0"]
 LEADER, FOLLOWER = 1, 2
 SETTINGS = {
     "unclean.leader.election.enable": "true", "min.insync.replicas": "1",
-    "zookeeper.session.timeout.ms": "6000", "broker.session.timeout.ms": "6000"}
+    "zookeeper.session.timeout.ms": "6000", "broker.session.timeout.ms": "6000",
+    # Two of three controllers, one of which has just been started, have to agree where others
+    # want the processor, too; a broker that waits longer for them gives up.
+    "controller.quorum.election.timeout.ms": "5000", "controller.quorum.fetch.timeout.ms": "5000",
+    "initial.broker.registration.timeout.ms": "180000"}
 FORGETS_S = 10
 OPTIONS = "request_timeout = 1s\n%s[topic:*]\nbatch_messages = 5\nbatch_time = 200ms\n"
 
