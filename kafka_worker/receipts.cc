@@ -72,7 +72,6 @@ void Receipts::AnswerSlot(uint32_t slot, uint64_t ticket, const Settlement& sett
   Store(outcome.code, settled.code);
   DORY_CRASH_POINT("C11.code");
   Store(outcome.partition, settled.partition);
-  DORY_CRASH_POINT("C11.partition");
   Store(outcome.offset, settled.offset);
   DORY_CRASH_POINT("C11.offset");
   Store(outcome.number, ticket);

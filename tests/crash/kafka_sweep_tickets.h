@@ -1,5 +1,5 @@
-// The intake's side of receipts in the kafka worker's sweep, played by hand: every second message has a ticket,
-// where one is free, and what became of it is taken once.
+// The intake's side of receipts in the kafka worker's sweep, played by hand: every fourth message has a ticket, and
+// each that is not to be delivered, where one is free; what became of it is taken once.
 //
 // Owner: `Receipts` is shared by the lives of a trial, and all zero where nothing has happened.
 
@@ -15,7 +15,7 @@
 
 namespace dory::kafka {
 
-inline constexpr uint32_t kSweepTickets = 8;
+inline constexpr uint32_t kSweepTickets = 4;
 
 struct TakenOutcome {
   bool taken;
@@ -40,8 +40,8 @@ class TicketDesk {
         consumer_(*segment.Get<shm::ConsumerPage>(shm::RegionKind::kConsumer, 0)) {}
 
   // 0: the message does not ask. Nothing is taken until Give.
-  uint64_t Choose(size_t message) const {
-    if (message % 2 != 0) return 0;
+  uint64_t Choose(size_t message, Fate fate) const {
+    if (message % 4 != 0 && fate == Fate::kLogged) return 0;
     for (uint64_t number = tickets_.last + 1; number <= tickets_.last + kSweepTickets; ++number) {
       if (tickets_.holder[number % kSweepTickets] == 0) return number;
     }

@@ -257,7 +257,7 @@ class World : public crash::Machine {
     message.header.key_size = shm::kNullSize;
     message.header.value_size = static_cast<int32_t>(value.size());
     message.header.timestamp_ms = scenario_.timestamp_ms - static_cast<int64_t>(shared_->appended) % kSentAges;
-    message.header.ticket = Desk().Choose(shared_->appended);
+    message.header.ticket = Desk().Choose(shared_->appended, script.fate);
     message.value = AsBytes(value);
     writer_->Rewind();
     if (!writer_->Fits(message.RecordSize(), 0)) return false;
