@@ -116,9 +116,9 @@ enum dory_code dory_write_partition_key_v1(void *buffer, size_t capacity, int32_
 
 /* ---- receipts ------------------------------------------------------------------------------- */
 
-/* What became of a message. From 1 on Dory's intake did not take it, from 100 on Dory took it and
- * gave it up. Later versions of Dory may have more: whatever is not DORY_DELIVERED was not, but for
- * DORY_DISCARDED_AMBIGUOUS, where nobody knows. */
+/* What became of a message. From 1 on Dory's intake did not take it: it is surely not in Kafka. From
+ * 100 on Dory took it and gave it up: an attempt whose answer was lost may have put it there. Later
+ * versions of Dory may have more codes. */
 enum dory_receipt_code {
   DORY_DELIVERED = 0,                  /* Kafka has acknowledged it */
   DORY_REJECTED_BAD_TOPIC = 5,         /* Kafka has no topics with such a name */
