@@ -165,6 +165,10 @@ class Receipts(ToDoryCase):
         size = self.stream.read(4)
         return decode(size + self.stream.read(struct.unpack(">i", size)[0] - 4))
 
+    def read_messages(self, count):
+        """Before their receipts are written: nobody waits for them earlier."""
+        return [self.read_message() for _ in range(count)]
+
     def hang_up(self, client):
         self.stream.close()
         client.close()
@@ -182,14 +186,14 @@ class Receipts(ToDoryCase):
 
     def test_one_that_was_not_delivered(self):
         process, client = self.begin("--count", "3")
+        self.read_messages(3)
         client.sendall(receipt(1, 8, -1, -1) + receipt(2, 105, 4, -1) + receipt(3, 4711, -1, -1))
         self.assertEqual(self.outcome(process),
                          (1, ["1 rate_limit", "2 deadline partition=4", "3 code_4711"], ""))
 
     def test_a_connection_that_ends_says_how_many_are_missing(self):
         process, client = self.begin("--count", "10")
-        for _ in range(10):
-            self.read_message()
+        self.read_messages(10)
         client.sendall(receipt(1) + receipt(3) + receipt(2)[:25])
         self.hang_up(client)
         code, out, err = self.outcome(process)
@@ -210,6 +214,7 @@ class Receipts(ToDoryCase):
 
     def test_what_nobody_has_asked_for(self):
         process, client = self.begin("--count", "2")
+        self.read_messages(2)
         client.sendall(receipt(1) + receipt(1) + receipt(2))
         code, out, err = self.outcome(process)
         self.assertEqual((code, len(out)), (1, 3))
@@ -217,6 +222,7 @@ class Receipts(ToDoryCase):
 
     def test_the_other_side_is_not_dory(self):
         process, client = self.begin()
+        self.read_messages(1)
         client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         code, out, err = self.outcome(process)
         self.assertEqual((code, out), (1, []))
