@@ -3,6 +3,8 @@
 from broker_model import (FORGOT, FORGOT_AFTER, LOST_ANSWER, LOST_REQUEST, NEW_LEADER, TRUNCATED)
 from intake_model import IntakeModel, Scenario as Intake, inputs
 from kafka_worker_model import KafkaWorkerModel, Scenario as Kafka
+from receipts_model import ReceiptsModel
+from receipts_world import Scenario as Receipts
 
 INTAKE = {
     'sockets and a stream': Intake([inputs(range(10), range(8), range(8))], []),
@@ -38,13 +40,29 @@ KAFKA = {
                             (3, 2): TRUNCATED, (3, 1): LOST_ANSWER}),
 }
 
+# Messages of connection 1; of 2, which may go away at any time; of 3, in the entry of 2.
+RECEIPTS = {
+    'two windows of a batch': Receipts([[1, 2]], limit=1),
+    'not asked, rejected': Receipts([[1, 2, 3]], unasked=[1], rejected=[3]),
+    'refused twice': Receipts([[1, 2]], refused=[1], refusals=2),
+    'given up': Receipts([[1, 2]], given_up=[2]),
+    'waiting': Receipts([[1, 2]], late_topic=[1, 2], given_up=[1]),
+    'parts of answers': Receipts([[1, 2]], chunk=1, rejected=[2]),
+    'slots again': Receipts([[1, 2, 3]], rejected=[2]),
+    'one area': Receipts([[1], [2]], areas=1),
+    'damage': Receipts([[1, 2]], damaged=[1]),
+    'damage to waiting': Receipts([[1]], late_topic=[1], damaged=[1]),
+    'a client goes away': Receipts([[], [1], [2]]),
+}
+
 # (model, scenario, number of kills; None: until no further kill leads to anything new)
 DESIGNS = [
     ('intake', 'sockets and a stream', 2), ('intake', 'final drains', 2),
     ('intake', 'small final drain', None),
     ('intake, positions grow', 'final drains', 2),
     ('intake, positions grow', 'small final drain', None),
-] + [('kafka worker', scenario, 2) for scenario in KAFKA]
+] + [('kafka worker', scenario, 2) for scenario in KAFKA] + [
+    ('receipts', scenario, None) for scenario in RECEIPTS]
 
 INTAKE_MUTANTS = {
     'sockets and a stream': [
@@ -74,9 +92,26 @@ KAFKA_MUTANTS = {
         'unknown_outcome not set at start', 'pinned taken for unpinned', 'a pinned batch grows'],
 }
 
+RECEIPTS_MUTANTS = {
+    'two windows of a batch': [
+        'place written after C4', 'outcomes written after C12',
+        "outcome's number before its fields", '"lost" judged without head', 'head read last',
+        'last stored before P4'],
+    'refused twice': ['outcomes written before C10'],
+    'given up': ["the cell's outcome before `position`"],
+    'parts of answers': [
+        'A3 before A2', 'no `answered`', 'sent += msg_len', 'closed before it is answered'],
+    'slots again': ['slot taken though its outcome is still to come'],
+    'damage': ['order not cleared at the start', 'a torn place keeps its number'],
+    'damage to waiting': ['waiting damage has no outcome'],
+    'a client goes away': ['unsent bytes outlive their connection', 'generation not looked at'],
+}
+
 MUTANTS = ([('intake', scenario, name) for scenario, names in INTAKE_MUTANTS.items()
             for name in names]
            + [('kafka worker', scenario, name) for scenario, names in KAFKA_MUTANTS.items()
+              for name in names]
+           + [('receipts', scenario, name) for scenario, names in RECEIPTS_MUTANTS.items()
               for name in names])
 
 
@@ -84,4 +119,6 @@ def make_model(model, scenario, mutant=''):
     """The model of a case."""
     if model == 'kafka worker':
         return KafkaWorkerModel(KAFKA[scenario], mutant)
+    if model == 'receipts':
+        return ReceiptsModel(RECEIPTS[scenario], mutant)
     return IntakeModel(INTAKE[scenario], mutant, positions_grow=model.endswith('grow'))

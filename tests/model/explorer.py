@@ -76,6 +76,11 @@ class Report:
     problems: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     example: str = ''
 
+    @property
+    def extent(self):
+        """How much was looked at."""
+        return f'{self.pairs} pairs'
+
     def __str__(self):
         depth = 'any number of kills' if self.closed else f'{self.kills} kills'
         found = ', '.join(f'{name} {count}' for name, count in sorted(self.problems.items()))

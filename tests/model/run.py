@@ -10,14 +10,22 @@ import time
 
 from cases import DESIGNS, MUTANTS, make_model
 from explorer import Explorer
+from interleavings import Interleavings
 
 PROCESSES = 2
+
+
+def explore(name, model, kills, is_mutant=False):
+    """The report of one worker's model, or of that of both side by side."""
+    if name == 'receipts':
+        return Interleavings(model).explore()
+    return Explorer(model, every_instant=not is_mutant).explore(kills, stop_at_first=is_mutant)
 
 
 def run_design(case):
     """Every kill and second kill; nothing may be wrong at any instant."""
     model, scenario, kills = case
-    report = Explorer(make_model(model, scenario)).explore(kills)
+    report = explore(model, make_model(model, scenario), kills)
     text = f'{report}' + (f'; {report.example}' if report.example else '')
     return not report.problems, f'{model}, {scenario}: {text}'
 
@@ -25,11 +33,10 @@ def run_design(case):
 def run_mutant(case):
     """Until the first failure, judged at the end of a run as a user would."""
     model, scenario, mutant = case
-    explorer = Explorer(make_model(model, scenario, mutant), every_instant=False)
-    report = explorer.explore(2, stop_at_first=True)
+    report = explore(model, make_model(model, scenario, mutant), 2, is_mutant=True)
     caught = bool(report.problems)
     text = f'caught, {report.example}' if caught else 'NOT CAUGHT'
-    return caught, f'mutant of {model}, {scenario}, "{mutant}": {report.pairs} pairs, {text}'
+    return caught, f'mutant of {model}, {scenario}, "{mutant}": {report.extent}, {text}'
 
 
 def run_case(case):
