@@ -311,8 +311,8 @@ constexpr OptionRow kOptions[] = {
      "Messages of a topic that brokers do not know are discarded after this time; off: never."},
     {kTopic, "authorization_deadline", kDuration, "off", kS, 24 * kHour, "off",
      kKafkaWorker | kReload, Bind<&TopicConfig::authorization_deadline_ms>(),
-     "Messages that brokers do not authorize are discarded after this time; off: they wait, and "
-     "the status says so."},
+     "Messages for which brokers do not authorize us, or whose brokers refuse our certificate, password or token "
+     "(or we theirs), are discarded after this time; off: they wait, and the status says so."},
     {kTopic, "server_error_deadline", kDuration, "10m", 100 * kMs, 24 * kHour, "off",
      kKafkaWorker | kReload, Bind<&TopicConfig::server_error_deadline_ms>(),
      "A batch is sent again while a broker answers UNKNOWN_SERVER_ERROR; after this time the "

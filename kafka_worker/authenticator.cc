@@ -27,6 +27,7 @@ Authenticator::Authenticator(EventLoop& loop, const SaslConfig& config, std::str
     : loop_(loop), config_(config), host_(std::move(host)), line_(line), on_end_(std::move(on_end)) {}
 
 void Authenticator::Begin() {
+  refused_ = false;
   Result<std::unique_ptr<SaslClient>> client = SaslClient::Make(config_, host_);
   if (!client.ok()) return Fail(client.status());
   client_ = client.Take();
@@ -46,8 +47,7 @@ void Authenticator::OnHandshake(int16_t version, const Answer& answer) {
       answer.body.ok() ? protocol::DecodeSaslHandshakeResponse(version, answer.body.value()) : answer.body.status();
   if (!response.ok()) return Fail(response.status());
   if (response.value().error_code != protocol::error::kNone) {
-    return Fail(Status::Error(std::string(protocol::FindErrorCode(response.value().error_code).name) +
-                              "; the broker has enabled: " + JoinNames(response.value().mechanisms)));
+    return Refuse(response.value().error_code, "; the broker has enabled: " + JoinNames(response.value().mechanisms));
   }
   MakeToken({});
 }
@@ -100,8 +100,7 @@ void Authenticator::OnToken(int16_t version, const Answer& answer) {
   if (!response.ok()) return Fail(response.status());
   const protocol::SaslAuthenticateResponse& said = response.value();
   if (said.error_code != protocol::error::kNone) {
-    const std::string name(protocol::FindErrorCode(said.error_code).name);
-    return Fail(Status::Error(name + (said.error_message.empty() ? "" : ": " + said.error_message)));
+    return Refuse(said.error_code, said.error_message.empty() ? "" : ": " + said.error_message);
   }
   GoOn(said.token, said.session_lifetime_ms);
 }
@@ -116,6 +115,12 @@ void Authenticator::GoOn(ByteSpan challenge, int64_t lifetime_ms) {
   if (!client_->done()) return MakeToken(challenge);
   client_.reset();
   on_end_(lifetime_ms);
+}
+
+void Authenticator::Refuse(int16_t code, std::string_view more) {
+  const protocol::ErrorCode& error = protocol::FindErrorCode(code);
+  refused_ = error.action == protocol::Action::kAuthorization;
+  Fail(Status::Error(std::string(error.name) + std::string(more)));
 }
 
 void Authenticator::Fail(const Status& why) {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/config.h"
 #include "common/event_loop.h"
@@ -48,6 +49,9 @@ class Authenticator {
   // The connection is down.
   void Cancel();
 
+  // Whether the last one ended by the broker's word that it does not want us.
+  bool refused() const { return refused_; }
+
  private:
   void OnHandshake(int16_t version, const Answer& answer);
   void MakeToken(ByteSpan challenge);
@@ -55,6 +59,7 @@ class Authenticator {
   void OnToken(int16_t version, const Answer& answer);
   void OnBareToken(const Answer& answer);
   void GoOn(ByteSpan challenge, int64_t lifetime_ms);
+  void Refuse(int16_t code, std::string_view more);
   void Fail(const Status& why);
 
   EventLoop& loop_;
@@ -66,6 +71,7 @@ class Authenticator {
   std::unique_ptr<OffLoop<Result<Secret>>> off_loop_;
   std::optional<int16_t> token_version_;  // none: tokens travel bare
   int64_t lifetime_ms_ = 0;               // as the broker said last
+  bool refused_ = false;
 };
 
 }  // namespace dory::kafka

@@ -54,13 +54,14 @@ void BrokerConnection::Connect(int64_t now_ms) {
   if (state_ != State::kDown || in_backoff(now_ms)) return;
   ForgetLargeAnswer();  // not while it went down: who reads the answer may be the one who closed it
   state_ = State::kConnecting;
-  closed_by_peer_ = false;
+  closed_by_peer_ = refused_ = false;
   connector_.Start();
 }
 
 void BrokerConnection::OnConnectorEnd(Result<std::unique_ptr<Transport>> end) {
   if (!end.ok()) {
     if (connector_.reached_broker()) trouble_ = end.status().message();
+    refused_ = connector_.refused();
     GoDown(end.status());
     return;
   }
@@ -158,6 +159,7 @@ void BrokerConnection::Authenticate() {
 void BrokerConnection::OnAuthenticated(const Result<int64_t>& lifetime_ms) {
   if (!lifetime_ms.ok()) {
     if (up()) trouble_ = lifetime_ms.status().message();
+    refused_ = authenticator_->refused();
     return GoDown(lifetime_ms.status());
   }
   authenticating_ = false;
@@ -229,11 +231,7 @@ void BrokerConnection::Write() {
   while (unwritten_ > 0) {
     const Frame& frame = exchanges_[exchanges_.size() - unwritten_].frame;
     const Result<size_t> written = transport_->Write(std::span(frame.pieces).subspan(piece_));
-    if (!written.ok()) {
-      closed_by_peer_ = true;
-      GoDown(written.status());
-      return;
-    }
+    if (!written.ok()) return OnBroken(written.status());
     if (written.value() == 0) break;
     Advance(written.value());
   }
@@ -256,16 +254,19 @@ void BrokerConnection::Advance(size_t written) {
   rest.iov_len -= written;
 }
 
+// With TLS 1.3 what a broker says of our certificate comes behind the handshake.
+void BrokerConnection::OnBroken(const Status& why) {
+  closed_by_peer_ = true;
+  refused_ = !up() && transport_->refused();
+  GoDown(why);
+}
+
 void BrokerConnection::Read() {
   const bool had_room = HasRoom();
   do {
     if (input_.size() - input_used_ < kReadSize) input_.resize(input_used_ + kReadSize);
     const Result<size_t> got = transport_->Read(std::span(input_).subspan(input_used_));
-    if (!got.ok()) {
-      closed_by_peer_ = true;
-      GoDown(got.status());
-      return;
-    }
+    if (!got.ok()) return OnBroken(got.status());
     if (got.value() == 0) break;
     input_used_ += got.value();
     if (!TakeAnswers()) return;

@@ -81,6 +81,8 @@ class BrokerConnection : private SaslLine {
   uint64_t requests() const { return requests_; }
   // Why the broker, reached, did not let it come up; empty once it is.
   const std::string& trouble() const { return trouble_; }
+  // Whether the last attempt, or the last session, ended by a definite word about TLS or SASL.
+  bool refused() const { return refused_; }
   const HostPort& address() const { return address_; }
 
   // The version in which both speak `api`; none where there is none. REQUIRES: up().
@@ -158,6 +160,7 @@ class BrokerConnection : private SaslLine {
   void Send(protocol::Api api, int16_t version, Frame frame, int64_t deadline_ms, AnswerCallback on_answer);
   void Write();
   void Advance(size_t written);
+  void OnBroken(const Status& why);
   void Read();
   bool TakeAnswers();
   bool TakeAnswer(ByteSpan frame);
@@ -174,6 +177,7 @@ class BrokerConnection : private SaslLine {
   size_t most_exchanges_;
   State state_ = State::kDown;
   std::string trouble_;
+  bool refused_ = false;
   Connector connector_;
   std::unique_ptr<Transport> transport_;  // from when it is negotiating on
   std::unique_ptr<IoWatcher> watcher_;

@@ -61,6 +61,7 @@ std::unique_ptr<BrokerConnection> Cluster::MakeConnection(const HostPort& addres
   connection->on_up = [this, name, where = ShowAddress(address), raw = connection.get()] {
     const std::string old = raw->IsIdempotent() ? "" : fmt::format(", older than Kafka 0.11: {}", DescribeWithoutSequences(config_));
     LogInfo("{} {}: connected{}", name, where, old);
+    refusals_.NoteAccepted(raw->address());
     tick_.StartOnce(0);
     if (raw != bootstrap_.get()) AskClusterId(*raw);
     callbacks_.on_broker_ready();
@@ -69,6 +70,7 @@ std::unique_ptr<BrokerConnection> Cluster::MakeConnection(const HostPort& addres
     if (std::has_single_bit(raw->failures())) {  // the 1st, 2nd, 4th, 8th in a row ...
       LogWarning("{} {}: {} (failure {})", name, where, why.message(), raw->failures());
     }
+    refusals_.NoteEnd(raw->address(), raw->refused(), why.message(), MonotonicMs());
     RefreshMetadata();
     callbacks_.on_broker_ready();
   };
@@ -113,6 +115,24 @@ BrokerConnection* Cluster::SuspectBroker(int32_t id) {
   known.suspects_asked_ms = MonotonicMs();
   known.suspects->Connect(known.suspects_asked_ms);
   return known.suspects.get();
+}
+
+Refusal Cluster::RefusalOf(int32_t id, bool suspect) const {
+  const auto found = brokers_.find(id);
+  if (found == brokers_.end()) return {};
+  const auto& connection = suspect ? found->second.suspects : found->second.connection;
+  if (connection != nullptr && connection->up()) return {};  // an older session goes on
+  return refusals_.Of(found->second.address);
+}
+
+Refusal Cluster::RefusalOfAll() const {
+  if (!ListUp().empty()) return {};
+  Refusal all = refusals_.Of(config_.brokers.front());
+  for (const HostPort& address : config_.brokers) all = Join(all, refusals_.Of(address));
+  for (const auto& [id, known] : brokers_) {
+    if (known.listed) all = Join(all, refusals_.Of(known.address));
+  }
+  return all;
 }
 
 void Cluster::RetireIdleSuspects(int64_t now_ms) {
@@ -404,10 +424,13 @@ void Cluster::FillStatus(control::WorkerStatus* status) const {
     if (connection == nullptr) return;
     broker->set_state(connection->in_backoff(now) ? "backoff" : kStates[static_cast<size_t>(connection->state())]);
     if (connection->up() && connection->held()) broker->set_state("throttled");
+    if (!connection->up() && refusals_.Of(address).Stands()) broker->set_state("refused");
     broker->set_requests(connection->requests());
     if (connection->up()) FillVersions(*connection, broker);
     broker->set_in_flight(static_cast<uint32_t>(connection->in_flight()));
-    if (!connection->trouble().empty()) status->add_warnings(ShowAddress(address) + ": " + connection->trouble());
+    const std::string refused = refusals_.WhyOf(address);  // of the connection before this one, too
+    const std::string& trouble = refused.empty() ? connection->trouble() : refused;
+    if (!trouble.empty()) status->add_warnings(ShowAddress(address) + ": " + trouble);
   };
   for (const auto& [id, known] : brokers_) {
     if (known.listed || known.connection != nullptr) add(id, known.address, known.connection.get(), false);

@@ -24,6 +24,7 @@
 #include "kafka_worker/broker_connection.h"
 #include "kafka_worker/memory.h"
 #include "kafka_worker/protocol/metadata.h"
+#include "kafka_worker/refusal.h"
 #include "kafka_worker/topic_creation.h"
 
 namespace dory::control {
@@ -64,6 +65,12 @@ class Cluster {
   // A leader that an answer names, and where it is: as if by metadata.
   void LearnBroker(int32_t id, const HostPort& address);
   bool Knows(int32_t id) const { return brokers_.contains(id); }
+
+  // How this broker refuses us over TLS or SASL, on the connection for suspect partitions or the other one.
+  Refusal RefusalOf(int32_t id, bool suspect) const;
+  // Likewise all that could tell of a topic: the bootstrap list, and the brokers that metadata has named.
+  Refusal RefusalOfAll() const;
+  bool IsAnyRefusing() const { return !refusals_.empty(); }
 
   // How many windows this broker has acknowledged; and one more.
   uint64_t Acknowledged(int32_t id) const;
@@ -141,6 +148,7 @@ class Cluster {
   TopicCreation creation_;
   bool asked_to_create_ = false;  // by the last request for metadata
   NegotiationMemory negotiations_;
+  RefusalMemory refusals_;
   std::map<int32_t, Known> brokers_;
   std::unique_ptr<BrokerConnection> bootstrap_;
   std::vector<std::unique_ptr<BrokerConnection>> retired_;  // one of them may be in its callback

@@ -21,7 +21,7 @@ Connector::Connector(EventLoop& loop, HostPort address, TlsContext* tls, EndCall
       deadline_(loop, [this] { OnDeadline(); }) {}
 
 void Connector::Start() {
-  reached_broker_ = false;
+  reached_broker_ = refused_ = false;
   deadline_.StartOnce(kConnectTimeoutMs);
   lookup_.Start();
 }
@@ -95,6 +95,7 @@ Result<std::unique_ptr<Transport>> Connector::Wrap() {
 void Connector::Shake() {
   const Result<bool> done = transport_->Handshake();
   if (!done.ok()) {
+    refused_ = transport_->refused();
     ++at_;
     return End(done.status());
   }

@@ -36,6 +36,9 @@ class Connector {
   // Whether the attempt came as far as to a broker that accepted it.
   bool reached_broker() const { return reached_broker_; }
 
+  // Whether it ended by a definite word about who either side is.
+  bool refused() const { return refused_; }
+
  private:
   void OnAddresses(Result<SocketAddresses> found);
   void TryNextAddress(Status why);
@@ -58,6 +61,7 @@ class Connector {
   size_t at_ = 0;     // in them
   size_t tried_ = 0;  // in this attempt
   bool reached_broker_ = false;
+  bool refused_ = false;
   FileDescriptor fd_;                      // while it connects
   std::unique_ptr<Transport> transport_;   // while it shakes hands
   std::unique_ptr<IoWatcher> watcher_;

@@ -158,12 +158,16 @@ Drain::Placed Drain::Place(const Arrival& arrival, int64_t now_ms) {
   memory_.Mark(shm::Step::kC2, arrival.position);
   Topic& topic = TopicOf(arrival.message.header.topic_row);
   if (topic.given_up) {
-    NoteDiscarded(memory_, arrival.message, *topic.given_up);
-    Discard(memory_.books[topic.row].discarded, {*topic.given_up, 1, arrival.position, arrival.message.header.ticket});
+    DiscardArrival(topic, arrival, *topic.given_up);
     return Placed::kYes;
   }
   if (arrival.from_ring && (!topic.known || !topic.waiting.empty())) return PlaceWaiting(topic, arrival);
   return PlaceRouted(topic, arrival, now_ms);
+}
+
+void Drain::DiscardArrival(const Topic& topic, const Arrival& arrival, shm::Discard reason) {
+  NoteDiscarded(memory_, arrival.message, reason);
+  Discard(memory_.books[topic.row].discarded, {reason, 1, arrival.position, arrival.message.header.ticket});
 }
 
 // C4': the cell makes a discard one commit: its position is what a start goes by, and a start that
@@ -277,12 +281,29 @@ Drain::Arrival Drain::ReadWaiting(BatchId id, const shm::WaitingPlace& place, co
   return arrival;
 }
 
-void Drain::DiscardWaiting(const Topic& topic, uint32_t records, uint64_t position) {
+void Drain::DiscardCorrupt(const Topic& topic, uint32_t records, uint64_t position) {
   LogError("{}: {} waiting messages do not hold their crc; they are discarded as corrupt", topic.name, records);
   Discard(memory_.books[topic.row].discarded, {shm::Discard::kCorrupt, records, position});
 }
 
 PassResult Drain::DrainWaiting(Topic& topic, int64_t now_ms) {
+  return PassWaiting(topic, [&](const Arrival& arrival) { return Place(arrival, now_ms); });
+}
+
+void Drain::DiscardWaiting(Topic& topic, shm::Discard reason, int64_t received_before_ns) {
+  uint64_t count = 0;
+  PassWaiting(topic, [&](const Arrival& arrival) {
+    if (arrival.received_boottime_ns > received_before_ns) return Placed::kFull;
+    DiscardArrival(topic, arrival, reason);
+    ++count;
+    return Placed::kYes;
+  });
+  if (count > 0) LogError("topic {}: {} waiting messages discarded: {}", topic.name, count, shm::NameOf(reason));
+}
+
+// A pass for each of them: places its records, until one stays.
+template <typename PlaceOne>
+PassResult Drain::PassWaiting(Topic& topic, PlaceOne place) {
   PassResult result;
   while (!topic.waiting.empty() && !result.full) {
     const BatchId id = topic.waiting.front();
@@ -293,8 +314,8 @@ PassResult Drain::DrainWaiting(Topic& topic, int64_t now_ms) {
       const shm::WaitingPlace next = shm::NextWaiting(memory_.pool, id, topic.waiting_place);
       const Arrival arrival = ReadWaiting(id, topic.waiting_place, next);
       if (!arrival.holds) {
-        DiscardWaiting(topic, next.index - first, next.position);
-      } else if (Place(arrival, now_ms) == Placed::kFull) {
+        DiscardCorrupt(topic, next.index - first, next.position);
+      } else if (place(arrival) == Placed::kFull) {
         result.full = true;
         break;
       }

@@ -40,6 +40,9 @@ class Drain {
   // Passes over the topic's waiting batches. REQUIRES: the topic is known, or given up.
   PassResult DrainWaiting(Topic& topic, int64_t now_ms);
 
+  // Of those what was received before that (CLOCK_BOOTTIME), up to the first that was not.
+  void DiscardWaiting(Topic& topic, shm::Discard reason, int64_t received_before_ns);
+
   // A topic that this worker had not met: called so that metadata is asked for.
   void SetOnNewTopic(std::function<void(Topic&)> callback) { on_new_topic_ = std::move(callback); }
 
@@ -64,7 +67,10 @@ class Drain {
   bool Accepts(const BatchQueue& queue, uint64_t size, uint64_t limit) const;
   bool HasRoom(BatchId batch, uint64_t size, bool from_ring) const;
   Arrival ReadWaiting(BatchId batch, const shm::WaitingPlace& place, const shm::WaitingPlace& next);
-  void DiscardWaiting(const Topic& topic, uint32_t records, uint64_t position);
+  void DiscardArrival(const Topic& topic, const Arrival& arrival, shm::Discard reason);
+  void DiscardCorrupt(const Topic& topic, uint32_t records, uint64_t position);
+  template <typename PlaceOne>
+  PassResult PassWaiting(Topic& topic, PlaceOne place);
   void AdvanceWaiting(BatchId batch, uint32_t first);
 
   Memory& memory_;

@@ -63,6 +63,7 @@ KafkaWorker::KafkaWorker(WorkerContext& context, shm::Segment& segment)
                .on_other_cluster = [this](const SentBatch& batch) { settler_.OnOtherCluster(batch); },
                .on_partition_gone = [this](const SentBatch& batch) { settler_.OnPartitionGone(batch); }}),
       drain_(memory_, topics_),
+      authorization_deadline_(memory_, topics_, cluster_, lookup_, settler_, drain_),
       data_bell_(&memory_.consumer->data_sleep, context.Descriptor("data_doorbell")),
       room_bell_(&memory_.producer->room_sleep, context.Descriptor("room_doorbell")),
       receipt_bell_(&memory_.producer->receipt_sleep, context.Descriptor("room_doorbell")),
@@ -129,6 +130,7 @@ bool KafkaWorker::DrainAll(int64_t now_ms) {
 void KafkaWorker::RunTurn() {
   RollReport();
   const int64_t now_ms = MonotonicMs();
+  authorization_deadline_.Enforce(now_ms);
   bool moved_any = false;
   int64_t next_due_ms = -1;
   for (int pass = 0; pass < kPassesPerTurn; ++pass) {

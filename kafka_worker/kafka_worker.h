@@ -7,6 +7,7 @@
 
 #include "common/event_loop.h"
 #include "common/worker_context.h"
+#include "kafka_worker/authorization_deadline.h"
 #include "kafka_worker/chunks.h"
 #include "kafka_worker/cluster.h"
 #include "kafka_worker/drain.h"
@@ -62,6 +63,7 @@ class KafkaWorker {
   Settler settler_;
   Sender sender_;
   Drain drain_;
+  AuthorizationDeadline authorization_deadline_;
   shm::DoorbellSleeper data_bell_;
   shm::DoorbellWaker room_bell_;
   shm::DoorbellWaker receipt_bell_;

@@ -64,6 +64,12 @@ void LogLookup::Begin(const Question& question) {
   DORY_CRASH_POINT("lookup.begun");
 }
 
+void LogLookup::GiveUp(const Topic& topic, int32_t partition) {
+  const auto found = lookups_.find({topic.row, partition});
+  if (found == lookups_.end() || found->second.under_way) return;
+  End(found->first, Verdict::kUnknown, -1, "its leader refuses us");
+}
+
 // In turn, so that a long one does not keep the connection for itself.
 void LogLookup::Dispatch(int64_t now_ms) {
   std::vector<Key> keys;

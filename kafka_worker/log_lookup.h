@@ -60,6 +60,9 @@ class LogLookup {
   // REQUIRES: the batch is its partition's, SENT with a sequence, and not on its way.
   void Begin(const Question& question);
 
+  // Its leader refuses us: nobody can say, unless an answer is on its way.
+  void GiveUp(const Topic& topic, int32_t partition);
+
   // Asks what can be asked now.
   void Dispatch(int64_t now_ms);
 

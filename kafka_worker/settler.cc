@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "kafka_worker/backoff.h"
 #include "kafka_worker/discard_report.h"
+#include "kafka_worker/window.h"
 #include "shm/store.h"
 
 namespace dory::kafka {
@@ -246,17 +247,22 @@ void Settler::SettleDelivered(const SentBatch& sent, int64_t base_offset) {
 }
 
 void Settler::SettleDiscarded(const SentBatch& sent, shm::Discard reason) {
-  NoteWindowDiscarded(memory_, sent.batch, reason);
-  BatchDescriptor& batch = memory_.pool.writable(sent.batch);
+  StoreDiscarded(sent.batch, reason);
+  Release(sent);
+}
+
+void Settler::StoreDiscarded(BatchId id, shm::Discard reason) {
+  NoteWindowDiscarded(memory_, id, reason);
+  BatchDescriptor& batch = memory_.pool.writable(id);
+  const uint64_t count = CountWindow(batch);
   const uint64_t discarded = shm::Load(memory_.books[batch.topic_row].discarded[static_cast<size_t>(reason)]);
   shm::Store(batch.discard_reason, static_cast<uint16_t>(reason));
   DORY_CRASH_POINT("C9.discard_reason");
-  shm::Store(batch.total_after, discarded + batch.word.count);
+  shm::Store(batch.total_after, discarded + count);
   DORY_CRASH_POINT("C9.discard_total");
-  memory_.Mark(shm::Step::kC10, sent.batch);
-  shm::Store(batch.word, shm::MakeBatchWord(BatchState::kDiscarded, batch.word.first, batch.word.count));
+  memory_.Mark(shm::Step::kC10, id);
+  shm::Store(batch.word, shm::MakeBatchWord(BatchState::kDiscarded, batch.word.first, count));
   DORY_CRASH_POINT("C10.discarded");
-  Release(sent);
 }
 
 // The window is settled: the batch ends or goes on behind it, and the partition is idle.

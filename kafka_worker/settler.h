@@ -48,6 +48,13 @@ class Settler {
   // One of a partition that its topic no longer has.
   void OnPartitionGone(const SentBatch& sent);
 
+  // A SENT batch whose leader has refused us for longer than it may.
+  void OnRefused(const SentBatch& sent);
+
+  // Likewise the first of this queue, which was never sent, as one of the partition. REQUIRES: that has none that is
+  // SENT. False: no row is left for it.
+  bool DiscardUnsent(Topic& topic, int32_t partition, BatchQueue* queue);
+
   // One of unknown outcome, whose leader may have forgotten its sequence.
   void OnMaybeForgotten(const SentBatch& sent);
 
@@ -63,6 +70,7 @@ class Settler {
   void Settle(BrokerConnection& connection, const SentBatch& sent, const PartitionResult& result, bool hinted);
   void SettleDelivered(const SentBatch& sent, int64_t base_offset);
   void SettleDiscarded(const SentBatch& sent, shm::Discard reason);
+  void StoreDiscarded(BatchId batch, shm::Discard reason);
   void Release(const SentBatch& sent);
   void Retry(const SentBatch& sent, bool unknown_outcome, std::string_view why);
   void GoAtOnce(const SentBatch& sent);

@@ -26,6 +26,13 @@ bool IsAboutCertificate(unsigned long error) {
          reason == SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE;
 }
 
+// The broker is not whom we want, or says that it does not want us: by any alert but the one about trouble of its own.
+bool IsRefusal(unsigned long error) {
+  const int reason = ERR_GET_REASON(error);
+  const bool alert = reason >= SSL_AD_REASON_OFFSET && reason <= SSL_AD_REASON_OFFSET + UINT8_MAX;
+  return reason == SSL_R_CERTIFICATE_VERIFY_FAILED || (alert && reason != SSL_R_TLSV1_ALERT_INTERNAL_ERROR);
+}
+
 }  // namespace
 
 void TlsTransport::Free::operator()(ssl_st* ssl) const { ::SSL_free(ssl); }
@@ -131,6 +138,7 @@ Status TlsTransport::Judge(int returned, const char* what, IoDirection* waits_fo
 
 Status TlsTransport::DescribeFailure(const char* what) {
   const bool wants_certificate = IsAboutCertificate(::ERR_peek_error()) && ::SSL_get_certificate(ssl_.get()) == nullptr;
+  refused_ = IsRefusal(::ERR_peek_error());
   std::string text = TakeTlsError();
   if (wants_certificate) text += "; the broker asks for a certificate, see [tls] certificate_file";
   if (const long verified = ::SSL_get_verify_result(ssl_.get()); verified != X509_V_OK) {

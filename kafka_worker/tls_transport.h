@@ -22,6 +22,7 @@ class TlsTransport : public Transport {
   Result<size_t> Write(std::span<const iovec> pieces) override;
   Result<size_t> Read(std::span<std::byte> room) override;
   bool HoldsInput() const override;
+  bool refused() const override { return refused_; }
 
  private:
   struct Free {
@@ -37,6 +38,7 @@ class TlsTransport : public Transport {
   std::unique_ptr<ssl_st, Free> ssl_;
   std::string host_;
   std::unique_ptr<std::byte[]> record_;
+  bool refused_ = false;
   Status failed_ = Status::Ok();  // what the next read says: this one had something to give
 };
 

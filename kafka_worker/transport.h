@@ -34,6 +34,9 @@ class Transport {
   // 0: nothing for now.
   virtual Result<size_t> Read(std::span<std::byte> room) = 0;
 
+  // Whether a call failed by a definite word about who either side is, and not by a cut.
+  virtual bool refused() const { return false; }
+
   // Whether there is something to read that the socket will not tell of.
   virtual bool HoldsInput() const { return false; }
 

@@ -18,6 +18,11 @@ bool BatchHolds(const shm::PoolView& pool, shm::BatchId batch) {
   return crc == pool.End(batch).crc;
 }
 
+uint64_t CountWindow(const shm::BatchDescriptor& batch) {
+  const uint64_t count = batch.word.count;
+  return count > 0 ? count : batch.commit.count - batch.word.first;
+}
+
 namespace {
 
 // visit(record, its timestamp) for each of the window, its offset counted from 0.
@@ -32,7 +37,7 @@ void VisitWindow(const shm::PoolView& pool, shm::BatchId id, Visitor visit) {
   }
   ByteReader reader(whole);
   protocol::RecordView record;
-  const uint64_t end = uint64_t{batch.word.first} + batch.word.count;
+  const uint64_t end = batch.word.first + CountWindow(batch);
   for (uint64_t i = 0; i < end; ++i) {
     if (!protocol::DecodeRecord(&reader, &record)) std::abort();  // we encoded it, and its crc holds
     if (i < batch.word.first) continue;

@@ -23,6 +23,9 @@ struct WindowEncoding {
 // Whether the batch's records are those whose crc was kept as they were appended.
 bool BatchHolds(const shm::PoolView& pool, shm::BatchId batch);
 
+// How many records its window has; of one that is not SENT, all that are left are one.
+uint64_t CountWindow(const shm::BatchDescriptor& batch);
+
 // Appends the records of the descriptor's window to `out`, with their headers or without. Aborts where the batch's
 // crc does not hold.
 WindowEncoding EncodeWindow(const shm::PoolView& pool, shm::BatchId batch, bool with_headers, protocol::Bytes* out);

@@ -30,6 +30,7 @@
 #include "tests/support/fake_log.h"
 #include "tests/unit/kafka_worker/fake_leader.h"
 #include "tests/unit/kafka_worker/fake_metadata.h"
+#include "tests/unit/kafka_worker/fake_sasl.h"
 #include "tests/unit/kafka_worker/fake_step.h"
 #include "tests/unit/kafka_worker/seen_batch.h"
 
@@ -94,6 +95,7 @@ class FakeBroker {
   bool offers_describe_producers = false;
   tests::FakeLog offsets;                           // what these say; `log` has the values
   bool takes_any_sequence = false;                  // of a producer that it does not know, as Kafka from 2.5 on
+  std::optional<int16_t> sasl_code;                 // it wants SASL: how it answers to who we are
   std::string cluster_id = "cluster";               // told from Metadata 2 on
   bool knows_api_versions = true;                   // else it closes the connection, as Kafka 0.8 and 0.9 do
   int32_t leader = 1;                               // of all partitions; this broker is 1 (or 2),
@@ -255,9 +257,8 @@ class FakeBroker {
       writer.PutArrayCount(reader.Read<int32_t>() == -1 ? 0 : 1);
     }
     if (api == protocol::Api::kFetch) offsets.PutRecords(tests::FakeLog::ReadRecordsQuestion(&reader), &writer);
-    if (api == protocol::Api::kDescribeProducers) {
-      PutProducers(tests::FakeLog::ReadProducersQuestion(&reader), &writer);
-    }
+    if (api == protocol::Api::kDescribeProducers) PutProducers(tests::FakeLog::ReadProducersQuestion(&reader), &writer);
+    PutFakeSasl(api, version, sasl_code, &writer);
     if (api == protocol::Api::kMetadata) PutMetadata(version, &reader, &writer);
     if (api == protocol::Api::kInitProducerId) PutProducerId(&writer);
     if (api == protocol::Api::kProduce) answers = PutProduce(version, client.number, &reader, &writer);
@@ -285,6 +286,7 @@ class FakeBroker {
       offered.emplace_back(3, metadata_version);
       if (offers_fetch) offered.insert(offered.end(), {{1, 11}, {2, 5}});
       if (offers_describe_producers) offered.emplace_back(61, 0);
+      if (sasl_code) offered.insert(offered.end(), {{17, 1}, {36, 2}});
       if (init_producer_id_version >= 0) offered.emplace_back(22, init_producer_id_version);
     }
     writer->Put<int16_t>(refuses ? 35 : 0);
