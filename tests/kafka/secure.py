@@ -21,12 +21,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from kafka import kafka_cluster  # noqa: E402
 from kafka.kdc import CLIENT, Kdc  # noqa: E402
+from kafka.no_secret import expect_no_secret  # noqa: E402
 from kafka.secure_broker import (  # noqa: E402
     KEY_PASSWORD, MTLS_ADVERTISED, PASSWORD, PORTS, USER, WRONG_PASSWORD, Certificates, Relay,
-    encrypt_key, listener_settings, write)
+    TlsRelay, encrypt_key, listener_settings, read, write)
 from kafka.three_brokers import free_port, new_topic, settle_accounts  # noqa: E402
 from kafka.versions import run_on_versions  # noqa: E402
-from support.harness import Dory, Failure, Senders, check, wait_until  # noqa: E402
+from support.harness import Dory, Failure, Senders, check, judge, wait_until  # noqa: E402
 
 VERSIONS = ["3.9.1", "4.3.0"]
 SESSION_S = 5
@@ -184,7 +185,9 @@ def rotation(broker, scale):
     shutil.copy(broker.file("client.pem"), certificate)
     shutil.copy(broker.file("client.key"), key)
     options = tls_options(broker, certificate_file=certificate, key_file=key)
-    with relay(broker) as between, running(broker, "MTLS", "SSL", options) as dory:
+    between = TlsRelay(broker.port + MTLS_ADVERTISED, broker.port + PORTS["MTLS"],
+                       broker.certificates)
+    with between, running(broker, "MTLS", "SSL", options) as dory:
         senders = Senders(dory, new_topic("rotation"), 2, 0, rate=1000)
         delivered = wait_progress(dory, 0)
         shutil.copy(broker.file("second-client.pem"), certificate + ".new")
@@ -201,6 +204,10 @@ def rotation(broker, scale):
         time.sleep(1)
         accounts = settle_accounts(broker.cluster, dory, senders, senders.stop())
         check(not dory.warnings("files before this"), "the warning stays")
+        check([between.names[0], between.names[-1]] == ["client", "second-client"],
+              "whose certificates came: %s" % between.names)
+        for file in ("client.key", "second-client.key"):
+            expect_no_secret(dory, read(broker.file(file)).splitlines()[2])
         return "%s; %d connections" % (accounts, between.accepted)
 
 
@@ -213,15 +220,15 @@ def wait_progress(dory, since):
 
 def plain(broker, scale):
     with running(broker, "SASLTLS", "SASL_SSL",
-                 tls_options(broker) + password_options(broker, "PLAIN")) as dory:
+                 tls_options(broker) + password_options(broker, "PLAIN"), level="debug") as dory:
         text = deliver(broker, dory, scale)
         expect_no_secret(dory, PASSWORD)
         return text
 
 
 def scram_256(broker, scale):
-    with running(broker, "SASL", "SASL_PLAINTEXT",
-                 password_options(broker, "SCRAM-SHA-256")) as dory:
+    with running(broker, "SASL", "SASL_PLAINTEXT", password_options(broker, "SCRAM-SHA-256"),
+                 level="debug") as dory:
         text = deliver(broker, dory, scale)
         expect_no_secret(dory, PASSWORD)
         return text
@@ -275,7 +282,7 @@ def oauth_bearer(broker, scale):
     """A token from a file; one that has run out is refused, the next one in the file is taken."""
     path = broker.secret("token", token(-100))
     options = sasl_options("OAUTHBEARER", token_file=path)
-    with running(broker, "SASL", "SASL_PLAINTEXT", options) as dory:
+    with running(broker, "SASL", "SASL_PLAINTEXT", options, level="debug") as dory:
         said = wait_warning(dory, broker.address("SASL"), "SASL OAUTHBEARER")
         fresh = token(3600)
         write(path, fresh + "\n")
@@ -315,6 +322,53 @@ def wrong_password(broker, scale):
             settle_accounts(broker.cluster, dory, senders, sent)
             check(not dory.warnings("SASL"), "the warning stays")
     return "; ".join(said)
+
+
+def refused_too_long(broker, scale):
+    """With a deadline what waits for longer is discarded; once it is mended messages flow, without
+    a restart. Whom we do not trust, who does not trust us, and a wrong password."""
+    trusted, ours = broker.secret("ca.pem", ""), broker.secret("client.pem", "")
+    password = broker.secret("password", WRONG_PASSWORD)
+    for path, wrong in ((trusted, "stranger.pem"), (ours, "stranger.pem"),
+                        (ours + ".key", "stranger.key")):
+        shutil.copy(broker.file(wrong), path)
+
+    def come_as_ourselves():
+        shutil.copy(broker.file("client.key"), ours + ".key")
+        shutil.copy(broker.file("client.pem"), ours)
+
+    with relay(broker):
+        return "; ".join([
+            expect_deadline(broker, "TLS", "SSL", tls_options(broker, ca_file=trusted),
+                            lambda: shutil.copy(broker.file("authority.pem"), trusted), scale),
+            expect_deadline(broker, "MTLS", "SSL",
+                            tls_options(broker, certificate_file=ours, key_file=ours + ".key"),
+                            come_as_ourselves, scale),
+            expect_deadline(broker, "SASL", "SASL_PLAINTEXT",
+                            sasl_options("PLAIN", username=USER, password_file=password),
+                            lambda: write(password, PASSWORD + "\n"), scale)])
+
+
+def expect_deadline(broker, listener, protocol, options, mend, scale):
+    options += "[topic:*]\nauthorization_deadline = 3s\n"
+    with running(broker, listener, protocol, options) as dory:
+        early = Senders(dory, new_topic("refused"), 1, int(500 * scale)).wait()
+        wait_until(lambda: [b for b in dory.status()["brokers"] if b["state"] == "refused" and
+                            dory.warnings(b["address"])], "the state refused, and why")
+        books = wait_until(lambda: (lambda b: b if b["buffered"] == 0 else 0)(dory.books()),
+                           "nothing waits any more")
+        why = {reason: n for reason, n in dory.status()["discarded_by"].items() if n}
+        check(why == {"not_authorized": early}, "%s of %d: %s" % (why, early, books))
+        mend()
+        wait_until(lambda: [b for b in dory.status()["brokers"] if b["state"] == "up"], "it is up")
+        senders = Senders(dory, new_topic("mended"), 1, int(500 * scale))
+        sent = senders.wait()
+        books = dory.wait_delivered()
+        verdict = judge(broker.cluster.bootstrap, senders)
+        check(verdict["arrived"] == sent == books["delivered"], "sent %d: %s" % (sent, books))
+        check(books["discarded"] == early, "discarded: %s" % books)
+        check(dory.count_buffer("--live") == 0, "something is counted as buffered")
+        return "%s: discarded %d, arrived %d" % (listener, early, verdict["arrived"])
 
 
 def wrong_mechanism(broker, scale):
@@ -396,40 +450,9 @@ def names(broker, scale):
         return text
 
 
-# ---- secrets ---------------------------------------------------------------------------------
-
-def expect_no_secret(dory, secret):
-    """Neither in the log, the status and the configuration's dump, nor in any process's memory."""
-    check(secret not in log_of(dory), "the log has a secret")
-    check(secret not in dory.ctl("status", "--json").stdout, "the status has a secret")
-    for name, pid in dict(dory.workers(), dory=dory.process.pid).items():
-        for file in ("cmdline", "environ"):
-            with open("/proc/%d/%s" % (pid, file), "rb") as found:
-                check(secret.encode() not in found.read(), "%s of %s has a secret" % (file, name))
-        wait_until(lambda pid=pid: secret.encode() not in read_memory(pid),     # while it is used
-                   "the memory of %s has no secret" % name, 5)
-
-
-def read_memory(pid):
-    """What a core dump has: everything writable and private."""
-    found = []
-    with open("/proc/%d/maps" % pid, encoding="utf-8") as maps, \
-            open("/proc/%d/mem" % pid, "rb", buffering=0) as memory:
-        for line in maps:
-            where, mode = line.split()[:2]
-            begin, end = (int(address, 16) for address in where.split("-"))
-            if mode.startswith("rw") and mode[3] == "p":
-                try:
-                    memory.seek(begin)
-                    found.append(memory.read(end - begin))
-                except OSError:
-                    pass
-    return b"\n".join(found)
-
-
 TESTS = [tls, tls_wrong, tls_chain_alone, mutual_tls, rotation, plain, scram_256, scram_512, gssapi,
-         gssapi_silent_server, oauth_bearer, oauth_bearer_command, wrong_password, wrong_mechanism,
-         session_end, ipv6, own_name, names]
+         gssapi_silent_server, oauth_bearer, oauth_bearer_command, wrong_password, refused_too_long,
+         wrong_mechanism, session_end, ipv6, own_name, names]
 
 
 @contextlib.contextmanager

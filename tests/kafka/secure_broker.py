@@ -14,6 +14,7 @@ anything.
 import os
 import selectors
 import socket
+import ssl
 import subprocess
 import threading
 
@@ -207,7 +208,7 @@ class Relay:
             try:
                 while True:
                     for key, _events in selector.select():
-                        data = key.fileobj.recv(1 << 16)
+                        data = receive(key.fileobj)
                         if not data:
                             return
                         to, what = key.data
@@ -215,5 +216,45 @@ class Relay:
                             self.lost += len(data)
                         else:
                             to.sendall(data)
-            except OSError:
+            except (OSError, ValueError):   # the latter of TLS that is cut meanwhile
                 pass
+
+
+def receive(end):
+    """What is there; of TLS also what has been read of the socket, which it does not tell of."""
+    data = end.recv(1 << 16)
+    while isinstance(end, ssl.SSLSocket) and end.pending():
+        data += end.recv(1 << 16)
+    return data
+
+
+class TlsRelay(Relay):
+    """One that ends TLS, wants a certificate and notes whose it was; the broker gets its own."""
+
+    def __init__(self, port, target, certificates):
+        self.names = []
+        self.server = ssl.create_default_context(
+            ssl.Purpose.CLIENT_AUTH, cafile=certificates.path("both-authorities.pem"))
+        self.server.verify_mode = ssl.CERT_REQUIRED
+        self.server.load_cert_chain(certificates.path("broker.both.pem"))
+        self.client = ssl.create_default_context(cafile=certificates.authority.file)
+        self.client.load_cert_chain(certificates.path("client.pem"),
+                                    certificates.path("client.key"))
+        super().__init__(port, target)
+
+    def hand_on(self, client, broker):
+        plain = (client, broker)
+        try:
+            with self.lock:     # whoever cuts finds the ends that are in use
+                client = self.server.wrap_socket(client, True, do_handshake_on_connect=False)
+                broker = self.client.wrap_socket(broker, server_hostname="127.0.0.1",
+                                                 do_handshake_on_connect=False)
+                self.pairs[self.pairs.index(plain)] = (client, broker)
+            client.do_handshake()
+            broker.do_handshake()
+        except (OSError, ValueError, AttributeError):   # cut meanwhile, or not of our authorities
+            client.close()
+            broker.close()
+            return
+        self.names.append(dict(pair[0] for pair in client.getpeercert()["subject"])["commonName"])
+        super().hand_on(client, broker)
