@@ -96,7 +96,7 @@ RECEIPTS_MUTANTS = {
     'two windows of a batch': [
         'place written after C4', 'outcomes written after C12',
         "outcome's number before its fields", '"lost" judged without head', 'head read last',
-        'last stored before P4'],
+        'last stored before P4', 'an offset is kept'],
     'refused twice': ['outcomes written before C10'],
     'given up': ["the cell's outcome before `position`"],
     'parts of answers': [

@@ -162,8 +162,6 @@ class Intake:
         connection = world.connections[entry]
         asks = connection.generation == getattr(world, f'fd{entry}')
         room = AREA - (connection.put - connection.sent) - ANSWER * self.open_tickets(world, entry)
-        if self.mutant == 'no back-pressure':
-            room = 9 * ANSWER
         if asks and self.find_area(world, entry) is None:
             room = 0
         for message in self.messages_of(world, entry)[:BURST]:

@@ -144,11 +144,7 @@ class KafkaWorker:
         return tuple(
             ((place.order, place.index), place.number)
             for place, outcome in zip(world.places, world.outcomes)
-            if place.order
-            and (
-                place.number != outcome.number
-                or self.mutant == 'outcomes that are there are set again'
-            )
+            if place.order and place.number != outcome.number
         )
 
     # ---- drain --------------------------------------------------------------------------------
@@ -257,9 +253,8 @@ class KafkaWorker:
     def set_place(self, world, ticket, batch):
         """C3 of one that asks."""
         slot = ticket % SLOTS
-        if self.mutant != 'order not cleared first':
-            world.places = change(world.places, slot, order=0)
-            yield 'C3 order = 0'
+        world.places = change(world.places, slot, order=0)
+        yield 'C3 order = 0'
         world.places = change(world.places, slot, index=batch.commit)
         yield 'C3 index'
         world.places = change(world.places, slot, number=ticket)
