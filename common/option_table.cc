@@ -293,7 +293,7 @@ constexpr OptionRow kOptions[] = {
     {kTopic, "partition_key_fallback", kEnum, "wait", 0, 0, "wait|next", kKafkaWorker | kReload,
      Bind<&TopicConfig::partition_key_fallback>(),
      "Where the partition so chosen has no leader: its messages wait for one, or go to the next partition "
-     "that has one, until it has again. Other keys never move."},
+     "that has one, until it has again, but for what was sent once. Other keys never move."},
     {kTopic, "timestamp", kEnum, "client", 0, 0, "client|receive", kWorkers | kReload,
      Bind<&TopicConfig::timestamp>(),
      "Whose clock a message's timestamp is from: the client's, as it wrote it, or Dory's on "

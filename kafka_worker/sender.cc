@@ -24,6 +24,8 @@ bool IsEncodedAnew(const Topic& topic, const BrokerConnection& connection) {
   return IsCompressed(topic) || protocol::ChooseMessageFormat(connection.VersionOf(Api::kProduce).value_or(3)) < 2;
 }
 
+bool IsPinned(const BatchDescriptor& batch) { return static_cast<BatchState>(batch.word.state) == BatchState::kPinned; }
+
 }  // namespace
 
 Sender::Sender(Memory& memory, TopicTable& topics, Cluster& cluster, ChunkStore& chunks, const KafkaConfig& config,
@@ -145,12 +147,15 @@ Sender::Pick Sender::PickBatch(Topic& topic, size_t index, Turn* turn) const {
     Consider(topic, &topic.any, turn, &pick);
   }
   if (topic.config.partition_key_fallback == PartitionKeyFallback::kWait) return pick;
-  // It is the next one for those directly before it that have no leader.
+  // It is the next one for those directly before it that have no leader; what was sent once would come here behind
+  // younger ones that did not wait for it.
   const size_t count = topic.partition_count;
   for (size_t back = 1; back < count; ++back) {
     Partition& before = topic.partitions[(index + count - back) % count];
     if (before.leader >= 0) break;
-    Consider(topic, &before.keyed, turn, &pick);
+    if (!before.keyed.empty() && !IsPinned(memory_.pool.descriptor(before.keyed.front()))) {
+      Consider(topic, &before.keyed, turn, &pick);
+    }
   }
   return pick;
 }
