@@ -255,14 +255,16 @@ void Settler::StoreDiscarded(BatchId id, shm::Discard reason) {
   NoteWindowDiscarded(memory_, id, reason);
   BatchDescriptor& batch = memory_.pool.writable(id);
   const uint64_t count = CountWindow(batch);
+  const bool late = DORY_IS_MUTANT("total_after behind DISCARDED");
   const uint64_t discarded = shm::Load(memory_.books[batch.topic_row].discarded[static_cast<size_t>(reason)]);
   shm::Store(batch.discard_reason, static_cast<uint16_t>(reason));
   DORY_CRASH_POINT("C9.discard_reason");
-  shm::Store(batch.total_after, discarded + count);
+  if (!late) shm::Store(batch.total_after, discarded + count);
   DORY_CRASH_POINT("C9.discard_total");
   memory_.Mark(shm::Step::kC10, id);
   shm::Store(batch.word, shm::MakeBatchWord(BatchState::kDiscarded, batch.word.first, count));
   DORY_CRASH_POINT("C10.discarded");
+  if (late) shm::Store(batch.total_after, discarded + count);
 }
 
 // The window is settled: the batch ends or goes on behind it, and the partition is idle.

@@ -84,7 +84,7 @@ void Settler::OnUnauthorized(const SentBatch& sent, const ErrorCode& error, cons
 void Settler::OnRefused(const SentBatch& sent) {
   memory_.Mark(shm::Step::kC9, sent.batch);
   const BatchDescriptor& batch = memory_.pool.descriptor(sent.batch);
-  if (batch.unknown_outcome != 0) {
+  if (batch.unknown_outcome != 0 && !DORY_IS_MUTANT("refused whatever came of it")) {
     SettleUnsure({sent, false, false, "its leader refuses us"});
     return;
   }
@@ -105,6 +105,7 @@ bool Settler::DiscardUnsent(Topic& topic, int32_t number, BatchQueue* queue) {
   LogError("{}: {} messages discarded: brokers refuse us", topic.name, CountWindow(batch));
   shm::Store(batch.partition_row, partition.row);
   shm::Store(batch.producer_index, shm::kNoSequence.producer_index);
+  DORY_CRASH_POINT("C6.unsent");
   StoreDiscarded(id, shm::Discard::kNotAuthorized);
   Release({&topic, number, id, partition.leader, false, false});
   return true;

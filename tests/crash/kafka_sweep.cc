@@ -81,6 +81,8 @@ int RunMutants() {
           {"", 0, "outcome's number before its fields"},
           {"", 0, "outcomes before C10"},
           {"", 9, "the cell's outcome before position"},
+          {"", 81, "total_after behind DISCARDED"},
+          {"", 81, "refused whatever came of it"},
       },
       RunJob);
 }

@@ -26,10 +26,12 @@
 #include "tests/crash/kafka_sweep_log.h"
 #include "tests/crash/sweep.h"
 #include "tests/support/message_set.h"
+#include "tests/unit/kafka_worker/fake_sasl.h"
 
 namespace dory::kafka {
 
 inline constexpr uint16_t kFirstPort = 9001;  // of broker 1; the next is broker 2's
+inline constexpr int16_t kAuthenticationFailed = 58;
 inline constexpr int64_t kProducersOfACluster = 100;
 inline constexpr int64_t kOffsetsOfALog = 1000;  // those of another cluster, or of a topic that is created anew, begin there
 
@@ -49,6 +51,8 @@ struct BrokerState {
   uint32_t metadata_requests;
   uint32_t produced;  // requests of living workers
   uint32_t looks;     // questions about a log
+  uint32_t refusals;  // of who we are; in all
+  uint32_t refusals_by_fault;  // that are still to come
   size_t written_count;
   size_t late_count;
   char violation[80];
@@ -188,6 +192,7 @@ class Brokers {
     const bool is_probe = api == protocol::Api::kListOffsets && version == 0;
     if (is_probe) writer.PutArrayCount(0);
     if (!is_probe) PutLook(api, request.broker, &reader, &writer);
+    PutFakeSasl(api, version, api == protocol::Api::kSaslAuthenticate ? JudgeToken() : 0, &writer);
     if (api == protocol::Api::kMetadata) PutMetadata(version, &reader, &writer);
     if (api == protocol::Api::kInitProducerId) PutProducerId(&writer);
     if (api == protocol::Api::kProduce) verdict = PutProduce(request.broker, version, &reader, &writer);
@@ -203,6 +208,7 @@ class Brokers {
     if (produce >= 3) offered.emplace_back(22, scenario_.old_brokers ? 1 : 4);
     if (scenario_.look != Look::kNone) offered.insert(offered.end(), {{1, 11}, {2, 5}});
     if (scenario_.look == Look::kDescribes) offered.emplace_back(61, 0);
+    if (scenario_.wants_sasl) offered.insert(offered.end(), {{17, 1}, {36, 2}});
     writer->Put<int16_t>(0);
     writer->PutArrayCount(offered.size());
     for (const auto& [api, highest] : offered) {
@@ -213,6 +219,14 @@ class Brokers {
     }
     writer->Put<int32_t>(0);
     writer->PutNoTags();
+  }
+
+  int16_t JudgeToken() {
+    const bool refuses = state_.refusals < scenario_.refuses_at_first || state_.refusals_by_fault > 0;
+    if (!refuses) return 0;
+    if (state_.refusals >= scenario_.refuses_at_first) --state_.refusals_by_fault;
+    ++state_.refusals;
+    return kAuthenticationFailed;
   }
 
   // Nothing where it is no question about a log.
@@ -371,7 +385,8 @@ class Brokers {
     if (fault.kind == FaultKind::kMovesCluster) ++state_.cluster;
     if (fault.kind == FaultKind::kCutsAndForgets) partition->forgets = true;
     if (fault.kind == FaultKind::kRecreates) Recreate(fault.topic);
-    cuts_all_ = fault.kind == FaultKind::kMovesCluster;
+    if (fault.kind == FaultKind::kRefuses) state_.refusals_by_fault = static_cast<uint32_t>(fault.code);
+    cuts_all_ = fault.kind == FaultKind::kMovesCluster || fault.kind == FaultKind::kRefuses;
     return {.code = fault.kind == FaultKind::kMovesLeader ? int16_t{6} : fault.code,
             .cuts = fault.kind == FaultKind::kCuts || fault.kind == FaultKind::kCutsAndForgets || cuts_all_,
             .is_silent = fault.kind == FaultKind::kSaysNothing,

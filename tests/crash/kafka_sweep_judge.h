@@ -161,6 +161,9 @@ class Judge {
       unplanned += counted - discarded_[reason];
     }
     if (unplanned != missing_) return "books: discarded";
+    if (script_.wants_sasl && missing_ != check.books.DiscardedFor(Discard::kNotAuthorized) + unsure) {
+      return "books: not authorized";
+    }
     if (check.books.PossibleDuplicates() < doubled_) return "books: possible duplicates";
     return "";
   }
@@ -227,6 +230,7 @@ inline std::string World::WasUsedAsMeant() const {
   const bool waits = *std::max_element(scenario_.known_after.begin(), scenario_.known_after.end()) > 0;
   if (waits && !shared_->waited) return "no batch was waiting";
   if ((scenario_.look != Look::kNone) != (shared_->brokers.looks > 0)) return "looks into logs";
+  if (scenario_.wants_sasl != (Books().DiscardedFor(Discard::kNotAuthorized) > 0)) return "refused for long enough";
   if (scenario_.damage != Damage::kNone && !shared_->damaged_pool) return "the pool was not damaged";
   if (shared_->tickets.last < 3) return "receipts were asked for";
   return "";

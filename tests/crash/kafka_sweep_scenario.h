@@ -42,6 +42,7 @@ enum class FaultKind : uint8_t {
   kMovesLeader,  // to the other broker, and answers NOT_LEADER_OR_FOLLOWER
   kForgets,      // the partition's producers, and then judges
   kMovesCluster,  // all connections are cut, and from then on it is another cluster
+  kRefuses,  // all connections are cut, and so many (`code`) attempts to authenticate are refused
   kCutsAndForgets,  // the connection, and the partition's producers when what is late has come
   kRecreates,     // its topic, with fewer partitions: whatever was there is forgotten
 };
@@ -98,6 +99,8 @@ struct Scenario {
   std::array<int16_t, 2> produce = {8, 8};
   Look look = Look::kNone;
   int16_t look_code = 0;           // what brokers answer to it instead
+  bool wants_sasl = false;
+  uint32_t refuses_at_first = 0;   // attempts to authenticate
   bool ambiguous = false;          // doubles may be, and are counted as possible
   bool unsure = false;             // what may be in the log is discarded, as ambiguous
   bool gives_up = false;           // topic 2 is never known, and its messages are discarded

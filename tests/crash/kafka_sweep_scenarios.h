@@ -218,6 +218,15 @@ inline const std::vector<Scenario> kScenarios = {
      .faults = {{0, 0, 2, FaultKind::kRecreates, false, kUnknownTopicOrPartition}},
      .ambiguous = true,
      .options = "batch_time = 20ms\nbatch_messages = 2\n"},
+    {.name = "brokers do not take who we are",
+     .messages = Mix(24, 2),
+     .pace = Pace::kSlowly,
+     .faults = {{0, 1, 1, FaultKind::kRefuses, true, 14}},
+     .wants_sasl = true,
+     .refuses_at_first = 8,
+     .unsure = true,
+     .discards_by_answer = true,
+     .options = "batch_time = 20ms\non_ambiguous = at_most_once\nauthorization_deadline = 1s\n"},
 };
 
 }  // namespace dory::kafka

@@ -12,6 +12,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
@@ -74,7 +75,7 @@ class World : public crash::Machine {
     void* const memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) Die("mmap");
     shared_ = static_cast<Shared*>(memory);
-    config_ = ParseConfigText("[kafka]\nbrokers = 127.0.0.1:9001, 127.0.0.1:9002\n" + scenario.kafka_options +
+    config_ = ParseConfigText("[kafka]\nbrokers = 127.0.0.1:9001, 127.0.0.1:9002\n" + scenario.kafka_options + SaslOptions() +
                                   "[topic:*]\n" + scenario.options,
                               "sweep").Take();
     NameTopics();
@@ -200,6 +201,14 @@ class World : public crash::Machine {
     auto& partitions = *kafka_->GetWritable<shm::PartitionRows>(RegionKind::kPartitions, 0);
     partitions.rows[0] = {0, 0, {scenario_.first_sequence, scenario_.first_epoch, 0}, -1, 0, {}, {}};
     partitions.count = 1;
+  }
+
+  std::string SaslOptions() const {
+    if (!scenario_.wants_sasl) return "";
+    const std::string file = folder_ + "/token";
+    std::ofstream(file) << "token\n";
+    std::filesystem::permissions(file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    return "security_protocol = SASL_PLAINTEXT\n[sasl]\nmechanism = OAUTHBEARER\ntoken_file = " + file + "\n";
   }
 
   std::span<std::byte> WritableBytes(RegionKind kind) {
