@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 
+#include "common/comma_list.h"
 #include "common/config_build.h"
 #include "common/config_text.h"
 #include "common/text_check.h"
@@ -251,6 +252,10 @@ class TreeReader {
 };
 
 }  // namespace
+
+bool Config::RejectsWhenFull(uint32_t lane) const {
+  return when_full == WhenFull::kReject || std::ranges::count(SplitCommaList(reject_lanes), std::to_string(lane)) > 0;
+}
 
 Result<Config> LoadConfig(const std::string& path) {
   Result<std::string> text = ReadFile(path);

@@ -160,6 +160,7 @@ struct Config {
   int64_t pool_size = 0;
   std::string segment_dir;         // absolute, or "memfd"
   WhenFull when_full{};
+  std::string reject_lanes;  // numbers
   int32_t lanes = 0;
   int32_t max_topics = 0;
   int32_t stream_connections = 0;  // these four a lane
@@ -198,6 +199,9 @@ struct Config {
   bool IsSet(std::string_view section, std::string_view key) const {
     return set_in_file.contains({std::string(section), std::string(key)});
   }
+
+  // Whether new messages are rejected while the lane's buffer is full; else they are not read.
+  bool RejectsWhenFull(uint32_t lane) const;
 
   bool HasStreams() const {
     return std::any_of(inputs.begin(), inputs.end(), [](const InputConfig& input) { return input.IsStream(); });

@@ -98,6 +98,20 @@ class Together {
                  "there is no such lane; allowed: 0 to " + std::to_string(config_->lanes - 1) +
                      ", or raise [buffer] lanes (" + std::to_string(config_->lanes) + ")");
     }
+    if (config_->reject_lanes.empty()) return;
+    for (const std::string& lane : SplitCommaList(config_->reject_lanes)) {
+      if (IsLane(lane)) continue;
+      AddErrorAt("buffer", "reject_lanes", config_->reject_lanes,
+                 "'" + lane + "' is no lane; allowed: 0 to " + std::to_string(config_->lanes - 1) +
+                     ", separated by commas");
+    }
+  }
+
+  bool IsLane(const std::string& text) const {
+    for (int32_t lane = 0; lane < config_->lanes; ++lane) {
+      if (text == std::to_string(lane)) return true;
+    }
+    return false;
   }
 
   // The default of streams is for the default buffer: it shrinks to what a smaller one takes.

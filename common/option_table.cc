@@ -129,6 +129,8 @@ constexpr OptionRow kOptions[] = {
      Bind<&Config::when_full>(),
      "What happens to new messages while the buffer is full: block does not read them, so that "
      "senders wait; reject reads, counts and forgets them."},
+    {kBuffer, "reject_lanes", kString, "", 0, 64, "", kIntake | kReload, Bind<&Config::reject_lanes>(),
+     "Lanes for which when_full is reject, whatever it is for the others: their numbers, separated by commas."},
     {kBuffer, "lanes", kInteger, "1", 1, 16, "", kAll, Bind<&Config::lanes>(),
      "Number of lanes: an intake worker, a kafka worker, a ring and a pool each."},
     {kBuffer, "max_topics", kInteger, "4096", 1, 65535, "", kAll, Bind<&Config::max_topics>(),

@@ -22,7 +22,8 @@ uint64_t CountHeldBack(uint64_t ring_size, uint64_t largest, const std::vector<u
 
 IntakeLane::IntakeLane(shm::Segment& segment, uint32_t lane, const Config& config, LaneSettings settings,
                        int data_doorbell)
-    : memory_(segment, lane),
+    : lane_(lane),
+      memory_(segment, lane),
       settings_(std::move(settings)),
       receiver_(memory_),
       receipts_(memory_),

@@ -63,7 +63,7 @@ class IntakeLane {
   const BooksWriter& books() const { return publisher_.books(); }
   // REQUIRES: where there are [client:NAME], the sockets pass credentials.
   void Configure(const Config& config) {
-    settings_.reject_when_full = config.when_full == WhenFull::kReject;
+    settings_.reject_when_full = config.RejectsWhenFull(lane_);
     receiver_.AskSenders(!config.clients.empty());
     publisher_.Configure(config);
   }
@@ -95,6 +95,7 @@ class IntakeLane {
   Outcome PublishOverflow();
   Outcome PublishStream(const Burst& burst);
 
+  const uint32_t lane_;
   LaneMemory memory_;
   LaneSettings settings_;
   Receiver receiver_;

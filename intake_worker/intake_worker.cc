@@ -43,7 +43,7 @@ LaneSettings MakeSettings(const WorkerContext& context, const shm::Geometry& geo
   }
   const uint64_t largest = std::max<uint64_t>(geometry.slot_size, geometry.large_area_size);
   settings.held_back = CountHeldBack(geometry.ring_size, largest, datagram_limits, ReadMaxDatagramQueue());
-  settings.reject_when_full = context.config.when_full == WhenFull::kReject;
+  settings.reject_when_full = context.config.RejectsWhenFull(context.lane);
   if (!context.segment_folder.empty()) {
     settings.overflow_path = context.segment_folder + "/overflow." + std::to_string(context.lane);
   }

@@ -70,6 +70,7 @@ TEST(ConfigTest, OnlyBrokersAreRequired) {
   EXPECT_EQ(config.pool_size, 256 << 20);
   EXPECT_EQ(config.segment_dir, "/dev/shm");
   EXPECT_EQ(config.when_full, WhenFull::kBlock);
+  EXPECT_EQ(config.reject_lanes, "");
   EXPECT_EQ(config.lanes, 1);
   EXPECT_EQ(config.max_topics, 4096);
   EXPECT_EQ(config.stream_connections, 8192);
@@ -104,10 +105,17 @@ TEST(ConfigTest, OnlyBrokersAreRequired) {
                                 "/run/dory/input_datagram_sock", 0222, "", "", 64 << 10, 0, 0, {}, 0, "", ""}}));
 }
 
+TEST(ConfigTest, LanesMayDifferInWhatTheyDoWhenFull) {
+  const Config some = Parse("[buffer]\nlanes = 12\nreject_lanes = 1 ,11\n" + std::string(kLeast));
+  for (uint32_t lane = 0; lane < 12; ++lane) EXPECT_EQ(some.RejectsWhenFull(lane), lane == 1 || lane == 11);
+  EXPECT_FALSE(Parse(kLeast).RejectsWhenFull(0));
+  EXPECT_TRUE(Parse("[buffer]\nwhen_full = reject\n" + std::string(kLeast)).RejectsWhenFull(3));
+}
+
 TEST(ConfigTest, EveryOptionIsRead) {
   Config config = Parse(
       "[dory]\ninstance=b\nrun_dir=/r\nuser=u\ngroup=g\nstop_timeout=0ms\n"
-      "[buffer]\nring_size=4M\npool_size=16M\nsegment_dir=memfd\nwhen_full=reject\nlanes=1\n"
+      "[buffer]\nring_size=4M\npool_size=16M\nsegment_dir=memfd\nwhen_full=reject\nreject_lanes=0\nlanes=1\n"
       "max_topics=7\nstream_connections=8\nstream_areas=9\nlarge_areas=10\nreceipts=64\n"
       "[log]\nto=/var/log/dory.log\nlevel=error\n"
       "[http]\nlisten=[::1]:80\n"
@@ -136,6 +144,7 @@ TEST(ConfigTest, EveryOptionIsRead) {
   EXPECT_EQ(config.pool_size, 16 << 20);
   EXPECT_EQ(config.segment_dir, "memfd");
   EXPECT_EQ(config.when_full, WhenFull::kReject);
+  EXPECT_EQ(config.reject_lanes, "0");
   EXPECT_EQ(config.max_topics, 7);
   EXPECT_EQ(config.log_to, "/var/log/dory.log");
   EXPECT_EQ(config.log_level, LogLevel::kError);
