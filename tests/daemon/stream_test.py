@@ -160,16 +160,18 @@ class Connections(StreamCase):
 
     def test_thousands_of_idle_ones_and_a_successor_that_takes_them_over(self):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, hard), hard))
         self.begin()
-        clients = [self.connect() for _ in range(2000)]
+        clients = [self.connect() for _ in range(5000)]
+        self.wait_connections("stream", 5000)
+        self.assertNotIn("descriptors", self.warnings())
         before = self.worker("intake-0")
         os.kill(before["pid"], signal.SIGKILL)
         self.wait_up("intake-0", before["generation"])
         for client in clients[::10]:
             client.sendall(self.make(1))
         self.wait_delivered()
-        self.assertEqual(self.entry("stream")["connections"], 2000)
+        self.assertEqual(self.entry("stream")["connections"], 5000)
 
     def test_a_message_that_is_not_finished_is_an_unclean_disconnect(self):
         self.begin(more="[input:hasty]\ntype = unix_stream\npartial_timeout = 500ms\n")
@@ -185,6 +187,37 @@ class Connections(StreamCase):
         self.assertEqual(rejected["unclean_disconnect_unix"], 1)
         self.assertEqual(rejected["unclean_disconnect_tcp"], 1)
         self.wait_connections("hasty", 0)
+
+    def test_a_client_that_writes_a_byte_now_and_then_does_not_hold_an_area_for_ever(self):
+        self.begin(more="[input:hasty]\ntype = unix_stream\npartial_timeout = 1s\n",
+                   buffer="stream_areas = 1\n")
+        path, self.path = self.path, os.path.join(self.run_dir, "input_hasty_sock")
+        slow = self.connect()
+        self.path = path
+        message = self.make(1, size=600)
+        slow.send(message[:20])
+        for client in [self.connect() for _ in range(3)]:
+            client.sendall(self.make(1))
+        self.assertLess(self.drip(slow, message[20:]), len(message) - 20)
+        self.wait_received()
+        wait_for("the others'", lambda: self.status()["books"]["delivered"] == 3)
+        self.assertEqual(self.status()["rejected_by"]["unclean_disconnect_unix"], 1)
+        self.wait_connections("hasty", 0)
+
+    @staticmethod
+    def drip(client, data):
+        """Byte by byte, until the other end has closed; how many were sent."""
+        client.settimeout(0.05)
+        for at in range(len(data)):
+            try:
+                client.send(data[at:at + 1])
+                if client.recv(1) == b"":
+                    return at
+            except TimeoutError:
+                pass
+            except OSError:
+                return at
+        return len(data)
 
 
 class Deaths(StreamCase):
