@@ -82,7 +82,7 @@ class Full(DaemonCase):
         self.wait_delivered()
 
     def test_messages_of_a_full_lane_are_refused_and_others_are_not(self):
-        self.begin(BUFFER + "when_full = reject\n")
+        self.begin(BUFFER + "reject_lanes = 1\n")
         full = self.connect("b")
 
         def refused():
