@@ -18,7 +18,8 @@ constexpr int64_t kRetryMs = 1000;
 constexpr int64_t kSayAgainMs = 60'000;
 constexpr rlim_t kReserve = 24;  // descriptors for all but connections
 
-bool IsShortage(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
+bool IsOfMemory(int error) { return error == ENOBUFS || error == ENOMEM; }
+bool IsShortage(int error) { return error == EMFILE || error == ENFILE || IsOfMemory(error); }
 
 }  // namespace
 
@@ -68,10 +69,10 @@ void Acceptor::OnClosed(uint32_t input) {
 
 void Acceptor::AcceptSome(Listener& listener) {
   if (listener.is_done || (held_ && !ending_)) return;
-  Outcome outcome = HasSpareDescriptor() ? Outcome::kAccepted : Outcome::kNoDescriptor;
+  Outcome outcome = HasSpareDescriptor() ? Outcome::kAccepted : Outcome::kShort;
   for (int turn = 0; turn < kAcceptsPerTurn && outcome <= Outcome::kTryAgain; ++turn) outcome = AcceptOne(listener);
   if (outcome == Outcome::kNoSlot) return SetFull(true);
-  if (outcome == Outcome::kNoDescriptor) return SetShort(true);
+  if (outcome == Outcome::kShort) return SetShort(true);
   SetShort(false);
   listener.is_done = ending_ && outcome == Outcome::kEmpty;
   UpdateWatch();
@@ -84,7 +85,8 @@ Acceptor::Outcome Acceptor::AcceptOne(const Listener& listener) {
   if (lane == nullptr) return Outcome::kNoSlot;
   FileDescriptor fd(::accept4(listener.socket->fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!fd.valid()) {
-    if (IsShortage(errno)) return Outcome::kNoDescriptor;
+    no_memory_ = IsOfMemory(errno);
+    if (IsShortage(errno)) return Outcome::kShort;
     // EINVAL: it was shut down, and nobody is left. Others are of a connection that has gone already.
     return errno == EAGAIN || errno == EINVAL ? Outcome::kEmpty : Outcome::kTryAgain;
   }
@@ -93,7 +95,8 @@ Acceptor::Outcome Acceptor::AcceptOne(const Listener& listener) {
   ++count.accepted;
   ++count.open;
   lane->Add(std::move(fd), listener.socket->input);
-  return spare ? Outcome::kAccepted : Outcome::kNoDescriptor;
+  no_memory_ = false;
+  return spare ? Outcome::kAccepted : Outcome::kShort;
 }
 
 StreamLane* Acceptor::ChooseLane() {
@@ -155,7 +158,9 @@ std::vector<Warning> Acceptor::ListWarnings() const {
                                     "one is closed ([buffer] stream_connections)", slots_)});
   }
   const bool intake_short = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->IsShort(); });
-  if (short_ || intake_short) {
+  if (short_ && no_memory_) {
+    warnings.push_back({"memory", "the system has no memory for further stream connections: they wait"});
+  } else if (short_ || intake_short) {
     warnings.push_back({"descriptors", fmt::format("no descriptors are left for stream connections, {} are allowed: "
                                                    "further ones wait (ulimit -n)", limit_)});
   }

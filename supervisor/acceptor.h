@@ -1,7 +1,7 @@
 // Accepts stream connections and deals them to the lanes, in turn.
 //
 // Accepting stops, and connections wait in the backlogs, while no lane has a slot, while inputs are held
-// (doryctl drain), and while descriptors run short: then it looks again after a second. A few descriptors
+// (doryctl drain), and while descriptors or the system's memory run short: then it looks again after a second. A few descriptors
 // are never used for connections, so that workers can be started again and doryctl is answered.
 // Order: at a stop TakeBacklog comes before the intakes' final drain: a connection that the kernel has
 //   completed holds messages that it has taken.
@@ -49,7 +49,7 @@ class Acceptor {
   const Count& CountOf(size_t input) const { return counts_[input]; }
 
  private:
-  enum class Outcome { kAccepted, kTryAgain, kEmpty, kNoSlot, kNoDescriptor };
+  enum class Outcome { kAccepted, kTryAgain, kEmpty, kNoSlot, kShort };
 
   struct Listener {
     InputSocket const* socket;
@@ -79,7 +79,8 @@ class Acceptor {
   bool held_ = false;
   bool ending_ = false;
   bool full_ = false;
-  bool short_ = false;
+  bool short_ = false;      // of descriptors, or of memory
+  bool no_memory_ = false;  // which of them
   int64_t full_said_ms_ = 0;  // 0: never
   int64_t short_said_ms_ = 0;
 };

@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import socket
+import subprocess
 import threading
 import unittest
 
@@ -157,6 +158,21 @@ class Connections(StreamCase):
         self.wait_delivered()
         self.assertNotIn("descriptors", self.warnings())
 
+    def test_a_system_without_memory_for_another_connection(self):
+        library, scarce = (os.path.join(self.folder, name) for name in ("no_memory.so", "scarce"))
+        here = os.path.dirname(os.path.abspath(__file__))
+        source = os.path.join(here, "../support/no_memory.c")
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+        open(scarce, "w").close()
+        self.begin(prefix=("env", "LD_PRELOAD=" + library, "NO_MEMORY_WHILE=" + scarce,
+                           "NO_MEMORY_SOCKET=" + self.path))
+        client = self.connect()
+        client.sendall(self.make(1))
+        wait_for("the warning", lambda: "memory" in self.warnings())
+        self.assertEqual(self.entry("stream")["accepted"], 0)
+        os.unlink(scarce)
+        self.wait_delivered()
+        self.assertNotIn("memory", self.warnings())
 
     def test_thousands_of_idle_ones_and_a_successor_that_takes_them_over(self):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -245,7 +245,7 @@ TEST_F(SenderTest, KeysOfALeaderlessPartitionTakeTheNext) {
 // What waits for its answer stays; the younger ones go round it.
 TEST_F(SenderTest, WhatIsUnderWayStaysWithItsPartition) {
   broker_.topics["topic"] = 2;
-  broker_.script[0] = {{.code = 6}};
+  broker_.script[0] = {{.code = 6}, {.code = 6}, {.code = 6}, {.code = 6}};  // until metadata knows of no leader
   Configure("batch_time = 1ms\npartition_key_fallback = next\n");
   segment_.AppendKeyed(topic_, 0, "under way");
   bool second = false;
