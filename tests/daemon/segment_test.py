@@ -109,7 +109,7 @@ class DamagedSegment(DaemonCase):
 
     def test_another_layout(self):
         self.rewrite_superblock(LAYOUT, struct.pack("<I", 0))
-        self.expect_moved_aside("layout 0, this program reads 2", self.UNCOUNTED)
+        self.expect_moved_aside("layout 0, this program reads 3", self.UNCOUNTED)
 
     def test_truncated(self):
         os.truncate(self.segment, os.path.getsize(self.segment) - 65536)
