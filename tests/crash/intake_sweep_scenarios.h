@@ -19,7 +19,7 @@ inline const std::vector<Scenario> kScenarios = {
     {"streams, large messages", 256 * 1024, false, 64, {{false, 1, 1}}, true},
     {"streams, final drain", 704, false, 64, {{true, 2, 2}, {false, 1, 1}}},
     {"receipts", 16 * 1024, false, 64, {{false, 3, 3}}, false, true},
-    {"receipts, final drain", 704, false, 64, {{true, 3, 1}, {false, 3, 1}}, false, true},
+    {"receipts, final drain", 704, false, 64, {{true, 2, 1}, {false, 2, 1}}, false, true},
     {"two users", 704, false, 64, {{false, 3, 1}}, false, false, true},
     {"two users, final drain", 704, false, 64, {{true, 3, 1}, {false, 1, 1}}, false, false, true},
 };
