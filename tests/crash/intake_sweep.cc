@@ -35,8 +35,10 @@ void RunJob(const Job& job, crash::Tally* tally) {
 int RunScenarios(unsigned long stride) {
   std::vector<Job> jobs;
   for (size_t i = kScenarios.size(); i-- > 0;) {  // the longest first
-    const unsigned long sparser = kScenarios[i].users ? 2 : 1;  // of others' steps, few are new
-    jobs.push_back({kScenarios[i].name, i, "", stride * sparser});
+    const Scenario& scenario = kScenarios[i];
+    const bool few_are_new = scenario.users || (scenario.receipts && scenario.lives[0].dying);  // of its steps
+    const unsigned long sparser = few_are_new ? 2 : 1;
+    jobs.push_back({scenario.name, i, "", stride * sparser});
   }
   return crash::SweepScenarios(jobs, RunJob, {"intake_worker"});
 }
