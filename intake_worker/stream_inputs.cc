@@ -152,7 +152,7 @@ void StreamInputs::OnReadable(Connection& connection) {
   }
   lane_.MoveHeartbeat();
   ReadSome(connection);
-  if (lane_.receipts().AreAnyReady() || lane_.receipts().AreAnyOpen()) GiveReceipts();
+  if (MustGiveNow()) GiveReceipts();
   WakeAreaWaiters();
 }
 
@@ -187,6 +187,12 @@ void StreamInputs::SendReceipts(Connection& connection) {
   if (outcome == Outcome::kEnd || is_done) Close(connection);
 }
 
+// Open tickets alone are no reason to look at them: while the waiting lasts, each outcome signals.
+bool StreamInputs::MustGiveNow() const {
+  const Receipts& receipts = lane_.receipts();
+  return receipts.AreAnyReady() || (receipts.AreAnyOpen() && !outcome_waiter_.waiting());
+}
+
 void StreamInputs::GiveReceipts() {
   Receipts& receipts = lane_.receipts();
   bool again = true;
@@ -197,7 +203,7 @@ void StreamInputs::GiveReceipts() {
       if (connections_[slot]) SendReceipts(*connections_[slot]);
     }
     ReleaseHeld();
-    again = receipts.AreAnyReady() || (receipts.AreAnyOpen() && !outcome_waiter_.waiting());
+    again = MustGiveNow();
   }
   if (!receipts.AreAnyOpen()) outcome_waiter_.End();
   WakeAreaWaiters();  // what was held lay in areas

@@ -51,6 +51,7 @@ class StreamInputs {
   void ReadSome(Connection& connection);
   void EndReading(Connection& connection);
   void SendReceipts(Connection& connection);
+  bool MustGiveNow() const;
   void ReleaseHeld();
   void WaitForArea(Connection& connection, AreaKind kind);
   void WakeAreaWaiters();
