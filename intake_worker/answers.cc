@@ -5,12 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
 
 #include "common/crash_point.h"
-#include "common/log.h"
 #include "intake_worker/receive.h"
 #include "shm/store.h"
 
@@ -97,14 +93,7 @@ Outcome Answers::Send(uint32_t slot, int fd) {
     PointTo(connection);
     const int sent = ::sendmmsg(fd, &connection.answer, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     DORY_CRASH_POINT("A4.sent");
-    if (sent < 0) {
-      if (errno == EAGAIN || errno == EINTR) return Outcome::kMore;
-      if (IsOurFault(errno)) {
-        LogError("sendmmsg of connection {}: {}", slot, std::strerror(errno));
-        std::abort();
-      }
-      return Outcome::kEnd;  // EPIPE and its like
-    }
+    if (sent < 0) return JudgeFailure("sendmmsg", slot, Outcome::kMore);
     NoteSent(connection);
   }
   return Outcome::kEmpty;

@@ -3,12 +3,8 @@
 #include <sys/socket.h>
 
 #include <cassert>
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
 
 #include "common/crash_point.h"
-#include "common/log.h"
 #include "intake_worker/receive.h"
 #include "shm/store.h"
 
@@ -124,14 +120,7 @@ Outcome ConnectionTable::Receive(uint32_t slot, int fd) {
   DORY_CRASH_POINT("S2.buffer");
   const int received = ::recvmmsg(fd, &connection.message, 1, MSG_DONTWAIT, nullptr);
   DORY_CRASH_POINT("S2.received");
-  if (received < 0) {
-    if (errno == EAGAIN || errno == EINTR) return Outcome::kEmpty;
-    if (IsOurFault(errno)) {
-      LogError("recvmmsg of connection {}: {}", slot, std::strerror(errno));
-      std::abort();
-    }
-    return Outcome::kEnd;  // ECONNRESET and its like
-  }
+  if (received < 0) return JudgeFailure("recvmmsg", slot, Outcome::kEmpty);
   const uint64_t bytes = Load(connection.message.msg_len);
   NoteReceived(connection);
   if (bytes == 0) return Outcome::kEnd;

@@ -47,6 +47,15 @@ bool IsOurFault(int error) {
   return error == EBADF || error == ENOTSOCK || error == EFAULT || error == EINVAL;
 }
 
+Outcome JudgeFailure(const char* call, uint32_t connection, Outcome later) {
+  if (errno == EAGAIN || errno == EINTR) return later;
+  if (IsOurFault(errno)) {
+    LogError("{} of connection {}: {}", call, connection, std::strerror(errno));
+    std::abort();
+  }
+  return Outcome::kEnd;
+}
+
 void PointTo(iovec* buffer, msghdr* header) {
   PointToBuffer(buffer, header);
   Store(header->msg_control, nullptr);

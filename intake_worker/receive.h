@@ -17,11 +17,16 @@
 
 #include "intake_worker/burst.h"
 #include "intake_worker/lane_memory.h"
+#include "intake_worker/outcome.h"
 
 namespace dory::intake {
 
 // Whether this error of recvmmsg says that we have called it wrongly.
 bool IsOurFault(int error);
+
+// What errno says of a connection whose recvmmsg or sendmmsg has failed: `later`, or kEnd (ECONNRESET, EPIPE and
+// their like). Ends the process where the call was wrong.
+Outcome JudgeFailure(const char* call, uint32_t connection, Outcome later);
 
 // Makes recvmmsg write into this one buffer, and nothing else. At a start: addresses are another process's.
 void PointTo(iovec* buffer, msghdr* header);
