@@ -95,7 +95,7 @@ PROGRAMS := dory dory-intake dory-kafka dory-status doryctl to_dory
 SUPPORT_PROGRAMS := $(patsubst tests/support/%.cc,%,$(wildcard tests/support/*.cc))
 BENCH_PROGRAMS := $(patsubst bench/%.cc,%,$(wildcard bench/*.cc))
 
-UNIT_SOURCES := $(wildcard tests/unit/*/*_test.cc tests/unit/*/*/*_test.cc)
+UNIT_SOURCES := $(wildcard tests/unit/*/*.cc tests/unit/*/*/*.cc)
 UNIT_OBJECTS := $(UNIT_SOURCES:%.cc=$(OBJ)/%.o)
 
 .PHONY: all support bench-programs unit check check-more check-kafka check-sanitizers check-arch demo soak \
@@ -129,7 +129,7 @@ fuzz-targets: $(FUZZ_TARGETS:%=$(BIN)/%)
 $(BIN)/ring_threads: $(OBJ)/tests/unit/shm/ring_threads_test.o $(SHM_OBJECTS) $(COMMON_OBJECTS)
 $(BIN)/ring_threads: LIBS += -lgtest_main -lgtest
 # What tests is compiled quickly; what is tested, as users have it.
-$(UNIT_OBJECTS): CXXFLAGS += -O0
+$(UNIT_OBJECTS): CXXFLAGS += -O0 -g1
 $(SUPPORT_PROGRAMS:%=$(BIN)/%): $(BIN)/%: $(OBJ)/tests/support/%.o $(CLIENT_OBJECTS) $(SHM_OBJECTS) $(COMMON_OBJECTS)
 $(SUPPORT_PROGRAMS:%=$(BIN)/%): LIBS += -lrdkafka
 # It forks for each kill: what makes a fork dear stays out of it.
