@@ -3,8 +3,6 @@
 // The same bytes again and again: the sender is to cost as little as it can. Each write holds `batch` messages;
 // connections are written in turn, with blocking sends.
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -56,11 +54,7 @@ int Connect(const Options& options) {
   const dory_code code = options.path.empty()
                              ? dory_client_open_tcp(static_cast<uint16_t>(options.port), &client)
                              : dory_client_open_stream(options.path.c_str(), &client);
-  if (code != DORY_OK) return -1;
-  // A message goes when it is written: what is measured is one message a write.
-  const int on = 1;
-  if (options.path.empty()) ::setsockopt(dory_client_fd(client), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  return dory_client_fd(client);
+  return code == DORY_OK ? dory_client_fd(client) : -1;
 }
 
 bool SendAll(int fd, const char* bytes, size_t size) {

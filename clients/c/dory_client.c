@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -74,17 +75,23 @@ static int connect_stream(struct dory_client *client, int family, const void *ad
   return -1;
 }
 
+/* A message goes when it is written, as by the other transports; see tcp(7). */
 static int connect_tcp(struct dory_client *client) {
   struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(client->port)};
   struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(client->port)};
 
   v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   v6.sin6_addr = in6addr_loopback;
-  if (connect_stream(client, AF_INET, &v4, sizeof(v4)) == 0) return 0;
-  int error = errno;
-  if (connect_stream(client, AF_INET6, &v6, sizeof(v6)) == 0) return 0;
-  errno = error;
-  return -1;
+  const int on = 1;
+  if (connect_stream(client, AF_INET, &v4, sizeof(v4)) != 0) {
+    int error = errno;
+    if (connect_stream(client, AF_INET6, &v6, sizeof(v6)) != 0) {
+      errno = error;
+      return -1;
+    }
+  }
+  setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  return 0;
 }
 
 static int connect_datagram(struct dory_client *client) {

@@ -3,6 +3,8 @@
 #include "clients/c/dory_client.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -278,6 +280,27 @@ TEST_F(DorySend, StreamCarriesMessagesBackToBackAndReconnects) {
   close(connection);
   StopServer();
   EXPECT_EQ(DORY_NOT_RUNNING, Send("lost"));
+}
+
+TEST_F(DorySend, TcpDoesNotHoldBackSmallMessages) {
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(0, bind(listener, reinterpret_cast<sockaddr*>(&address), size));
+  ASSERT_EQ(0, listen(listener, 1));
+  ASSERT_EQ(0, getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size));
+  ASSERT_EQ(DORY_OK, dory_client_open_tcp(ntohs(address.sin_port), &client_));
+  int on = 0;
+  socklen_t on_size = sizeof(on);
+  ASSERT_EQ(0, getsockopt(dory_client_fd(client_), IPPROTO_TCP, TCP_NODELAY, &on, &on_size));
+  EXPECT_NE(0, on);
+  const int connection = accept(listener, nullptr, nullptr);
+  EXPECT_EQ(DORY_OK, Send("one"));
+  EXPECT_EQ("one", Receive(connection));
+  close(connection);
+  close(listener);
 }
 
 }  // namespace
