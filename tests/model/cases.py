@@ -20,6 +20,9 @@ INTAKE = {
 KAFKA = {
     'windows': Kafka(discarded=(3, 10, 17), refused=(5, 14), limit=2),
     'waiting': Kafka(discarded=(3, 10, 17), known_at=(2, 4), limit=3),
+    # Behind what is SENT and has no answer; some wait for their topic.
+    'never sent': Kafka(records=20, expired=(1, 2, 4, 6, 9, 12, 13, 18), known_at=(0, 2), faults={
+        (0, 0): LOST_REQUEST, (1, 0): LOST_REQUEST}),
     # Sequences wrap on the way; a dead worker's last request comes late.
     'answers': Kafka(first_sequence=2 ** 31 - 5, late=1, faults={
         (0, 0): LOST_ANSWER, (0, 2): TRUNCATED, (1, 1): NEW_LEADER, (2, 0): LOST_REQUEST,
@@ -85,6 +88,9 @@ KAFKA_MUTANTS = {
     'waiting': [
         'no first rule', 'ends of all topics', 'ends of waiting batches',
         'first without discard.pos', 'no reserve'],
+    'never sent': [
+        'C5 after a discard of what was never sent', 'total_after behind DISCARDED',
+        'first without discard.pos'],
     'forgotten': ['45 on a re-send taken for no', 'SENT reopened at start'],
     'forgotten long ago': [
         'first = 0 is unpinned', 'no look before a late re-send', 'an older batch grows'],

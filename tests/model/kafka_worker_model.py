@@ -11,6 +11,7 @@ from batch import (ACKED, ANY, CAPACITY, DISCARDED, FREE, KEY, OPEN, PINNED, SEN
                    key_partition, kind, left, live, new_batch, partitions_of, size, topic)
 from broker_model import Broker, OK, OUT_OF_ORDER, TOO_LARGE, UNKNOWN, WRAP
 from explorer import Broken, Record, TURN, World
+from kafka_worker_judge import KafkaWorkerJudge
 
 PARTITIONS = 4
 BURST = 10          # records a pass of the ring
@@ -19,16 +20,17 @@ BURST = 10          # records a pass of the ring
 class Scenario:
     """How much there is to do and what goes wrong."""
 
-    def __init__(self, records=24, descriptors=8, discarded=(), refused=(), known_at=(0, 0),
-                 **broker):
+    def __init__(self, records=24, descriptors=8, discarded=(), expired=(), refused=(),
+                 known_at=(0, 0), **broker):
         self.records = records
         self.descriptors = descriptors
         self.discarded = frozenset(discarded)   # records that Dory gives up when it routes them
+        self.expired = frozenset(expired)       # with the batch that begins with one, if unsent
         self.known_at = known_at                # per topic: the turn from which it is known
         self.broker = Broker(refused=frozenset(refused), **broker)
 
 
-class KafkaWorkerModel:
+class KafkaWorkerModel(KafkaWorkerJudge):
     """The design, or with `mutant` a design with one rule broken."""
 
     def __init__(self, scenario, mutant=''):
@@ -60,11 +62,12 @@ class KafkaWorkerModel:
 
     def turn(self, world):
         """Drain, send to every idle partition, drain again, take the answers."""
-        late = self.mutant == 'C5 after SEND'
+        late = self.mutant in ('C5 after SEND', 'C5 after a discard of what was never sent')
         position = yield from self.drain(world, store_head=not late)
         for row in range(2):
-            if self.is_known(world, row):
-                yield from self.drain_waiting(world, row)
+            place = self.route if self.is_known(world, row) else self.expire
+            yield from self.pass_waiting(world, row, place)
+        yield from self.discard_unsent(world)
         flying = []
         for partition in range(PARTITIONS):
             batch = self.choose(world, partition)
@@ -176,16 +179,28 @@ class KafkaWorkerModel:
             yield 'C5 head'
         return position
 
-    def drain_waiting(self, world, row):
+    def route(self, world, record):
+        """Where a record goes whose topic is known; False: it stays."""
+        if record in self.scenario.discarded:
+            yield from self.discard(world, record)
+            return True
+        return (yield from self.put(world, record, kind(record)))
+
+    def expire(self, world, record):
+        """Of a topic that is not known, what has waited for long enough."""
+        if record not in self.scenario.expired:
+            return False
+        yield from self.discard(world, record)
+        return True
+
+    def pass_waiting(self, world, row, place):
         """The same over the topic's waiting batches, oldest first; `first` is their head."""
         waiting = [batch for batch in world.batches
                    if live(batch) and batch.kind == WAITING and batch.topic == row]
         for batch in sorted(waiting, key=lambda batch: batch.order):
             first = batch.state[1]
             for record in batch.records[first:batch.commit]:
-                if record in self.scenario.discarded:
-                    yield from self.discard(world, record)
-                elif not (yield from self.put(world, record, kind(record))):
+                if not (yield from place(world, record)):
                     break
                 first += 1
             if first != batch.state[1]:
@@ -261,6 +276,25 @@ class KafkaWorkerModel:
         yield 'cell counter'
         cell.done = cell.pos
         yield 'cell done'
+
+    def discard_unsent(self, world):
+        """C9 to C12 of each batch that has waited for long enough and was never sent."""
+        for batch in world.batches:
+            if (batch.state[:2] != (OPEN, 0) or batch.kind == WAITING
+                    or batch.records[0] not in self.scenario.expired):
+                continue
+            for record in batch.records[:batch.commit]:
+                yield from write_dead_letter(world, record)
+            late = self.mutant == 'total_after behind DISCARDED'
+            if not late:
+                batch.total_after = world.discarded[batch.topic] + batch.commit
+                yield 'C9 total_after'
+            batch.state = (DISCARDED, 0, batch.commit)
+            yield 'C10 DISCARDED'
+            if late:
+                batch.total_after = world.discarded[batch.topic] + batch.commit
+                yield 'C9 total_after'
+            yield from self.count_and_free(world, batch)
 
     # ---- send -------------------------------------------------------------------------------
 
@@ -430,54 +464,6 @@ class KafkaWorkerModel:
         """C12: what is left keeps its partition and goes before younger batches."""
         batch.state = (PINNED, first, 0) if first < batch.commit else (FREE, 0, 0)
         yield 'C12'
-
-    # ---- the judges -------------------------------------------------------------------------
-
-    def inspect(self, world, step):
-        """At most one descriptor is between C10 and C12; at every TURN the books balance."""
-        if sum(batch.state[0] in (ACKED, DISCARDED) for batch in world.batches) > 1:
-            return ['two settling']
-        return self.inspect_turn(world) if step == TURN else []
-
-    @staticmethod
-    def inspect_turn(world):
-        """One window a partition, and what is buffered, counted, closes the books."""
-        sent = [batch.partition for batch in world.batches if batch.state[0] == SENT]
-        if len(sent) != len(set(sent)):
-            return ['two in flight']
-        for row in range(2):
-            buffered = sum(topic(record) == row for record in range(world.head, world.tail))
-            buffered += sum(batch.commit - batch.state[1] for batch in world.batches
-                            if live(batch) and batch.topic == row)
-            appended = sum(topic(record) == row for record in range(world.tail))
-            if appended != world.delivered[row] + world.discarded[row] + buffered:
-                return ['books']
-        return []
-
-    def judge(self, world):
-        """Every record once, in order per partition and kind, and counted."""
-        problems = []
-        logs = [broker.log for broker in world.brokers]
-        logged = sum(logs, [])
-        fates = set(logged) | set(world.dead_letters)
-        if fates != set(range(self.scenario.records)):
-            problems.append('lost')
-        twice = {record for record in logged if logged.count(record) > 1}
-        twice |= set(logged) & set(world.dead_letters)
-        if not twice <= (set(world.suspects) if self.broker.ambiguous else set()):
-            problems.append('doubled')
-        for log in logs:
-            for one in (ANY, KEY):
-                mine = [r for r in log if kind(r) == one and r not in twice]
-                if mine != sorted(mine) and 'order' not in problems:
-                    problems.append('order')
-        for row in range(2):
-            true = len({r for r in logged if topic(r) == row} - set(world.dead_letters))
-            dead = sum(topic(r) == row for r in world.dead_letters)
-            if (world.delivered[row], world.discarded[row]) != (true, dead):
-                problems.append('books')
-                break
-        return problems
 
 
 def write_dead_letter(world, record):
