@@ -74,7 +74,7 @@ std::unique_ptr<BrokerConnection> Cluster::MakeConnection(const HostPort& addres
     RefreshMetadata();
     callbacks_.on_broker_ready();
   };
-  connection->on_room = [this] { callbacks_.on_broker_ready(); };
+  connection->on_room = [this, raw = connection.get()] { callbacks_.on_room(*raw); };
   connection->on_throttle = [this, raw = connection.get()](int64_t ms) { SpareBroker(raw, ms); };
   return connection;
 }

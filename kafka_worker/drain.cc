@@ -141,6 +141,7 @@ Drain::Placed Drain::PlaceWaiting(Topic& topic, const Arrival& arrival) {
   if (!fits) {
     id = memory_.pool.Open({shm::BatchKind::kWaiting, topic.row, shm::kNoIndex, 0, arrival.received_boottime_ns});
     topic.waiting.push_back(id);
+    topics_.NoteWaiting(topic);
   }
   const ByteSpan pieces[] = {arrival.bytes};
   memory_.Mark(shm::Step::kC3, arrival.position);

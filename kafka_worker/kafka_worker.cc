@@ -47,7 +47,8 @@ KafkaWorker::KafkaWorker(WorkerContext& context, shm::Segment& segment)
                 .on_metadata = [this](const protocol::MetadataResponse& metadata) { OnMetadata(metadata); },
                 .on_other_cluster = [this] { OnOtherCluster(); },
                 .on_producer_id = [this] { topics_.MarkAllDirty(); },
-                .on_broker_ready = [this] { topics_.MarkAllDirty(); }}),
+                .on_broker_ready = [this] { topics_.MarkAllDirty(); },
+                .on_room = [this](const BrokerConnection& connection) { sender_.OnRoom(connection); }}),
       lookup_(memory_, topics_, cluster_,
               [this](const Question& question, Verdict verdict, int64_t offset) {
                 settler_.OnLookupEnd(question, verdict, offset);
@@ -116,8 +117,8 @@ void KafkaWorker::OnDoorbell() {
 // Waiting batches of known topics first: they are older than anything in the ring.
 bool KafkaWorker::DrainAll(int64_t now_ms) {
   bool moved = false;
-  for (const auto& topic : topics_.topics()) {
-    if (topic->waiting.empty() || !(topic->known || topic->given_up)) continue;
+  for (Topic* topic : topics_.ListWaiting()) {
+    if (!topic->known && !topic->given_up) continue;
     const PassResult pass = drain_.DrainWaiting(*topic, now_ms);
     moved |= pass.moved;
     topics_.MarkDirty(*topic);

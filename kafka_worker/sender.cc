@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "common/clock.h"
 #include "common/crash_point.h"
@@ -168,9 +169,17 @@ bool Sender::CanName(const Topic& topic, const BrokerConnection& connection) {
   return false;
 }
 
-// The leader's connection where it can take a request. One that comes up, has room again or goes down
-// marks every topic dirty; one that waits after a failure is tried again by us.
-BrokerConnection* Sender::FindRoom(const Topic& topic, const Partition& partition, Turn* turn) {
+// By address, which is nobody's, or another one's, once it is gone: then a topic is looked at for nothing.
+void Sender::OnRoom(const BrokerConnection& connection) {
+  for (Topic* topic : std::exchange(waiters_[&connection], {})) {
+    std::erase(topic->waits_at, &connection);
+    topics_.MarkDirty(*topic);
+  }
+}
+
+// The leader's connection where it can take a request. One that comes up or goes down marks every topic dirty,
+// one that has room again those that wait for it; one that waits after a failure is tried again by us.
+BrokerConnection* Sender::FindRoom(Topic& topic, const Partition& partition, Turn* turn) {
   BrokerConnection* connection = partition.suspicion.suspect ? cluster_.SuspectBroker(partition.leader)
                                                              : cluster_.Broker(partition.leader);
   if (connection == nullptr) return nullptr;
@@ -179,6 +188,9 @@ BrokerConnection* Sender::FindRoom(const Topic& topic, const Partition& partitio
   }
   if (connection->state() == BrokerConnection::State::kDown) {
     turn->look_again_ms = std::min(turn->look_again_ms, std::max(connection->not_before_ms(), turn->now_ms + 1));
+  } else if (std::find(topic.waits_at.begin(), topic.waits_at.end(), connection) == topic.waits_at.end()) {
+    topic.waits_at.push_back(connection);
+    waiters_[connection].push_back(&topic);
   }
   return nullptr;
 }
@@ -207,14 +219,18 @@ void Sender::AssignPartition(Topic& topic, size_t index, Turn* turn) {
 }
 
 // One of each broker's, the one whose last attempt is the longest ago. What it would have sent may have
-// gone to a healthy partition meanwhile. The others look again when the connection has room.
+// gone to a healthy partition meanwhile. The others look again, and find no room.
 void Sender::AssignSuspects(Turn* turn) {
   std::stable_sort(turn->suspects.begin(), turn->suspects.end(),
                    [](const Candidate& a, const Candidate& b) { return a.attempted_ms < b.attempted_ms; });
   for (const Candidate& candidate : turn->suspects) {
     Partition& partition = candidate.topic->partitions[candidate.index];
     BrokerConnection* connection = cluster_.SuspectBroker(partition.leader);
-    if (turn->loads.contains(connection) || !MayEncode(*candidate.topic, *connection, turn)) continue;
+    if (turn->loads.contains(connection)) {
+      topics_.MarkDirty(*candidate.topic);
+      continue;
+    }
+    if (!MayEncode(*candidate.topic, *connection, turn)) continue;
     const auto [id, from] = PickBatch(*candidate.topic, candidate.index, turn);
     if (id != shm::kNoIndex) Assign(*candidate.topic, candidate.index, id, from, connection, turn);
   }

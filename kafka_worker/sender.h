@@ -81,6 +81,9 @@ class Sender {
   // Sends what can be sent of the dirty topics.
   void Dispatch(const DueRule& rule, int64_t now_ms);
 
+  // The connection can take a request again: marks the topics dirty that wait for that.
+  void OnRoom(const BrokerConnection& connection);
+
  private:
   struct Load {
     std::vector<SentBatch> batches;
@@ -118,7 +121,7 @@ class Sender {
   void AssignPartition(Topic& topic, size_t index, Turn* turn);
   void AssignSuspects(Turn* turn);
   void Assign(Topic& topic, size_t index, BatchId batch, BatchQueue* from, BrokerConnection* connection, Turn* turn);
-  BrokerConnection* FindRoom(const Topic& topic, const Partition& partition, Turn* turn);
+  BrokerConnection* FindRoom(Topic& topic, const Partition& partition, Turn* turn);
   bool CanName(const Topic& topic, const BrokerConnection& connection);
   bool MayTakeAny(const Partition& partition, Turn* turn) const;
   bool MayEncode(Topic& topic, const BrokerConnection& connection, Turn* turn);
@@ -158,6 +161,7 @@ class Sender {
   Callbacks callbacks_;
   protocol::ProduceEncoder encoder_;
   Compressor compressor_;
+  std::map<const BrokerConnection*, std::vector<Topic*>> waiters_;  // for room on it, the first come first
   std::vector<Topic*> without_room_;  // wait for in_flight_bytes, the first come first
   std::vector<std::vector<ByteSpan>> spans_;  // of each batch of the request at hand
 };

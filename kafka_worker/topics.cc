@@ -108,6 +108,7 @@ void TopicTable::Adopt(const std::vector<BatchId>& live) {
     const bool open = static_cast<BatchState>(batch.word.state) == BatchState::kOpen;
     if (batch.kind == BatchKind::kWaiting) {
       topic.waiting.push_back(id);
+      NoteWaiting(topic);
     } else if (batch.kind == BatchKind::kAny && open) {
       topic.any.push_back(id);  // it died before C7: no partition, whatever C6 wrote
     } else {
@@ -126,6 +127,20 @@ shm::WaitingPlace TopicTable::FindWaitingPlace(const Topic& topic) const {
   while (place.index < first) place = shm::NextWaiting(memory_.pool, oldest, place);
   place.index = first;  // what is left of it, where a wild write hit a record before
   return place;
+}
+
+void TopicTable::NoteWaiting(Topic& topic) {
+  if (topic.listed_waiting) return;
+  topic.listed_waiting = true;
+  waiting_.push_back(&topic);
+}
+
+const std::vector<Topic*>& TopicTable::ListWaiting() {
+  std::erase_if(waiting_, [](Topic* topic) {
+    topic->listed_waiting = !topic->waiting.empty();
+    return topic->waiting.empty();
+  });
+  return waiting_;
 }
 
 void TopicTable::MarkDirty(Topic& topic) {

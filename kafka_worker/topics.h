@@ -24,6 +24,7 @@
 
 namespace dory::kafka {
 
+class BrokerConnection;
 using shm::BatchId;
 using BatchQueue = std::vector<BatchId>;  // short; the front is the oldest
 
@@ -104,6 +105,8 @@ struct Topic {
   int64_t without_sequences_until_ms = 0;
   int64_t without_headers_until_ms = 0;  // likewise for headers, of batches without sequences
   bool dirty = false;
+  bool listed_waiting = false;
+  std::vector<const BrokerConnection*> waits_at;  // that had no room (Sender::OnRoom)
   int64_t alarm_ms = INT64_MAX;  // when it is marked dirty at the latest
 };
 
@@ -143,6 +146,10 @@ class TopicTable {
   // leader, and stay until what they hold has gone elsewhere.
   void SetPartitionCount(Topic& topic, size_t count);
 
+  // Those with waiting batches. A topic is noted whenever it has its first.
+  void NoteWaiting(Topic& topic);
+  const std::vector<Topic*>& ListWaiting();
+
   // Puts every live batch where it belongs. REQUIRES: recovery is done.
   void Adopt(const std::vector<BatchId>& live);
 
@@ -175,6 +182,7 @@ class TopicTable {
   std::vector<Topic*> by_row_;
   std::map<std::string, Topic*> by_name_;
   std::map<std::pair<uint32_t, int32_t>, uint32_t> partition_rows_;
+  std::vector<Topic*> waiting_;
   std::vector<Topic*> dirty_;
   std::priority_queue<Alarm, std::vector<Alarm>, std::greater<>> alarms_;
 };
