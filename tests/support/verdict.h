@@ -115,12 +115,13 @@ class Verdict {
   // REQUIRES: called once, when everything has been seen.
   nlohmann::json Judge() {
     uint64_t expected = 0;
-    for (const auto& [who, count] : Expected()) {
+    const std::map<Who, uint64_t> all = Expected();
+    for (const auto& [who, count] : all) {
       expected += count;
       JudgeStream(who.first, who.second, count);
     }
     for (const SeenStream& stream : streams_) {
-      if (!Expected().contains({stream.sender(), stream.kind()})) {
+      if (!all.contains({stream.sender(), stream.kind()})) {
         JudgeStream(stream.sender(), stream.kind(), 0);
       }
     }
