@@ -52,7 +52,6 @@ BrokerConnection::~BrokerConnection() {
 
 void BrokerConnection::Connect(int64_t now_ms) {
   if (state_ != State::kDown || in_backoff(now_ms)) return;
-  ForgetLargeAnswer();  // not while it went down: who reads the answer may be the one who closed it
   state_ = State::kConnecting;
   closed_by_peer_ = refused_ = false;
   connector_.Start();
@@ -263,16 +262,26 @@ void BrokerConnection::OnBroken(const Status& why) {
 
 void BrokerConnection::Read() {
   const bool had_room = HasRoom();
+  reading_ = true;
+  const bool goes_on = ReadAnswers();
+  reading_ = false;
+  if (!goes_on) return ForgetInput();
+  Watch();
+  if (!had_room && HasRoom() && on_room) on_room();
+}
+
+// False where the connection went down meanwhile.
+bool BrokerConnection::ReadAnswers() {
   do {
     if (input_.size() - input_used_ < kReadSize) input_.resize(input_used_ + kReadSize);
     const Result<size_t> got = transport_->Read(std::span(input_).subspan(input_used_));
-    if (!got.ok()) return OnBroken(got.status());
-    if (got.value() == 0) break;
+    if (!got.ok()) OnBroken(got.status());
+    if (!got.ok()) return false;
+    if (got.value() == 0) return true;
     input_used_ += got.value();
-    if (!TakeAnswers()) return;
+    if (!TakeAnswers()) return false;
   } while (transport_->HoldsInput());
-  Watch();
-  if (!had_room && HasRoom() && on_room) on_room();
+  return true;
 }
 
 // False where the connection went down meanwhile.
@@ -309,6 +318,13 @@ bool BrokerConnection::TakeAnswers() {
 void BrokerConnection::ForgetLargeAnswer() {
   if (input_.capacity() <= kKeptInputBytes) return;
   input_.resize(input_used_);
+  input_.shrink_to_fit();
+}
+
+// Of one that is down, of which there may be many.
+void BrokerConnection::ForgetInput() {
+  input_used_ = 0;
+  input_.clear();
   input_.shrink_to_fit();
 }
 
@@ -389,6 +405,7 @@ void BrokerConnection::GoDown(const Status& why, Answer::End front) {
   state_ = State::kDown;
   cluster_id_.reset();
   input_used_ = 0;
+  if (!reading_) ForgetInput();  // who reads an answer in it may be the one who closed it
   unwritten_ = 0;
   piece_ = 0;
   if (!was_idle) ++failures_;

@@ -162,9 +162,11 @@ class BrokerConnection : private SaslLine {
   void Advance(size_t written);
   void OnBroken(const Status& why);
   void Read();
+  bool ReadAnswers();
   bool TakeAnswers();
   bool TakeAnswer(ByteSpan frame);
   void ForgetLargeAnswer();
+  void ForgetInput();
   void BeginFront();
   void OnDeadline();
   void OnHoldEnd();
@@ -203,6 +205,7 @@ class BrokerConnection : private SaslLine {
   size_t piece_ = 0;               // of the oldest of those: the piece to go on with
   std::vector<std::byte> input_;
   size_t input_used_ = 0;
+  bool reading_ = false;
   uint32_t failures_ = 0;
   int64_t not_before_ms_ = 0;
   uint64_t requests_ = 0;

@@ -21,7 +21,6 @@ using protocol::Api;
 
 constexpr int64_t kTickMs = 50;  // while metadata or a producer id is wanted and not there
 constexpr int64_t kIdleTickMs = 1000;
-constexpr int64_t kSuspectsIdleMs = 3000;  // longer than any back-off of a partition
 
 constexpr BackoffRange kRefusedBackoff = {1000, 30'000};  // between asking for a producer id that is refused
 
@@ -79,79 +78,6 @@ std::unique_ptr<BrokerConnection> Cluster::MakeConnection(const HostPort& addres
   return connection;
 }
 
-// The quota is the client id's, not the connection's.
-void Cluster::SpareBroker(const BrokerConnection* throttled, int64_t ms) {
-  for (auto& [id, known] : brokers_) {
-    if (known.connection.get() == throttled && known.suspects != nullptr) known.suspects->Hold(ms);
-    if (known.suspects.get() == throttled && known.connection != nullptr) known.connection->Hold(ms);
-  }
-}
-
-bool Cluster::IsAnySpared() const {
-  return std::any_of(brokers_.begin(), brokers_.end(), [](const auto& entry) {
-    return entry.second.connection != nullptr && entry.second.connection->held();
-  });
-}
-
-BrokerConnection* Cluster::Broker(int32_t id) {
-  const auto found = brokers_.find(id);
-  if (found == brokers_.end()) return nullptr;
-  Known& known = found->second;
-  if (known.connection == nullptr) known.connection = MakeConnection(known.address, fmt::format("broker {}", id));
-  known.connection->Connect(MonotonicMs());
-  return known.connection.get();
-}
-
-BrokerConnection* Cluster::SuspectBroker(int32_t id) {
-  const auto found = brokers_.find(id);
-  if (found == brokers_.end()) return nullptr;
-  Known& known = found->second;
-  if (known.suspects == nullptr) {
-    known.suspects = MakeConnection(known.address, fmt::format("broker {}, for suspect partitions,", id), 1);
-    if (known.connection != nullptr && known.connection->held()) {
-      known.suspects->Hold(known.connection->held_until_ms() - MonotonicMs());
-    }
-  }
-  known.suspects_asked_ms = MonotonicMs();
-  known.suspects->Connect(known.suspects_asked_ms);
-  return known.suspects.get();
-}
-
-Refusal Cluster::RefusalOf(int32_t id, bool suspect) const {
-  const auto found = brokers_.find(id);
-  if (found == brokers_.end()) return {};
-  const auto& connection = suspect ? found->second.suspects : found->second.connection;
-  if (connection != nullptr && connection->up()) return {};  // an older session goes on
-  return refusals_.Of(found->second.address);
-}
-
-Refusal Cluster::RefusalOfAll() const {
-  if (!ListUp().empty()) return {};
-  Refusal all = refusals_.Of(config_.brokers.front());
-  for (const HostPort& address : config_.brokers) all = Join(all, refusals_.Of(address));
-  for (const auto& [id, known] : brokers_) {
-    if (known.listed) all = Join(all, refusals_.Of(known.address));
-  }
-  return all;
-}
-
-void Cluster::RetireIdleSuspects(int64_t now_ms) {
-  for (auto& [id, known] : brokers_) {
-    if (known.suspects == nullptr || known.suspects->in_flight() > 0) continue;
-    if (now_ms - known.suspects_asked_ms > kSuspectsIdleMs) Retire(std::move(known.suspects), "nobody is suspect");
-  }
-}
-
-uint64_t Cluster::Acknowledged(int32_t id) const {
-  const auto found = brokers_.find(id);
-  return found == brokers_.end() ? 0 : found->second.acknowledged;
-}
-
-void Cluster::CountAcknowledged(int32_t id) {
-  const auto found = brokers_.find(id);
-  if (found != brokers_.end()) ++found->second.acknowledged;
-}
-
 std::vector<BrokerConnection*> Cluster::ListUp() const {
   std::vector<BrokerConnection*> up;
   for (const auto& [id, known] : brokers_) {
@@ -181,23 +107,6 @@ bool Cluster::NeedsProducerId() const {
   return up.empty() || std::any_of(up.begin(), up.end(), [](const BrokerConnection* c) { return c->IsIdempotent(); });
 }
 
-// Nobody is up: every known broker is tried again, and the bootstrap list in turn beside them.
-void Cluster::ReconnectOrBootstrap() {
-  const int64_t now = MonotonicMs();
-  for (auto& [id, known] : brokers_) {
-    if (known.listed) Broker(id);
-  }
-  if (IsAnySpared()) return;  // the list may lead to just that one
-  if (bootstrap_ != nullptr && bootstrap_->state() != BrokerConnection::State::kDown) return;
-  if (bootstrap_ != nullptr && bootstrap_->in_backoff(now)) return;
-  const uint32_t failures = bootstrap_ == nullptr ? 0 : bootstrap_->failures();
-  const HostPort& address = config_.brokers[next_bootstrap_++ % config_.brokers.size()];
-  if (bootstrap_ != nullptr) Retire(std::move(bootstrap_), "the next one is tried");
-  bootstrap_ = MakeConnection(address, "bootstrap");
-  bootstrap_->InheritFailures(failures);
-  bootstrap_->Connect(now);
-}
-
 void Cluster::RefreshMetadata() {
   metadata_due_ms_ = std::min(metadata_due_ms_, MonotonicMs());
   const int64_t wait = std::max<int64_t>(0, metadata_not_before_ms_ - MonotonicMs());
@@ -209,6 +118,7 @@ void Cluster::Tick() {
   retired_.clear();
   const int64_t now = MonotonicMs();
   RetireIdleSuspects(now);
+  DropUnlisted();
   const bool metadata_due = !metadata_under_way_ && now >= metadata_due_ms_;
   const bool wants_metadata = metadata_due && now >= metadata_not_before_ms_;
   const bool wants_id = NeedsProducerId() && !producer_id_under_way_ && now >= producer_id_not_before_ms_;
@@ -279,49 +189,11 @@ void Cluster::OnMetadata(BrokerConnection& connection, int16_t version, const An
   if (SaysClusterId(connection)) connection.NoteClusterId(metadata.value().cluster_id);
   AdoptBrokers(metadata.value());
   callbacks_.on_metadata(metadata.value());
+  DropUnlisted();
   // An answer that asks for the next one (no leader yet, an unknown topic) slows the asking down.
   metadata_failures_ = metadata_due_ms_ <= now ? metadata_failures_ + 1 : 0;
   metadata_not_before_ms_ = now + ChooseDelayMs(kMetadataBackoff, std::max(metadata_failures_, 1u), random_());
   tick_.StartOnce(kTickMs);
-}
-
-void Cluster::AdoptBrokers(const protocol::MetadataResponse& metadata) {
-  AdoptClusterId(metadata.cluster_id);
-  for (auto& [id, known] : brokers_) known.listed = false;
-  for (const protocol::MetadataBroker& broker : metadata.brokers) {
-    Known& known = brokers_[broker.id];
-    const HostPort address{broker.host, static_cast<uint16_t>(broker.port)};
-    SetAddress(known, address);
-  }
-  if (bootstrap_ != nullptr) Retire(std::move(bootstrap_), "metadata has come");
-}
-
-void Cluster::SetAddress(Known& known, const HostPort& address) {
-  known.listed = true;
-  if (known.address == address) return;
-  for (auto* connection : {&known.connection, &known.suspects}) {
-    if (*connection != nullptr) Retire(std::move(*connection), "the broker has a new address");
-  }
-  known.address = address;
-}
-
-void Cluster::LearnBroker(int32_t id, const HostPort& address) { SetAddress(brokers_[id], address); }
-
-// The cluster is somewhere else: what we know of it leads to the old place, all but the bootstrap list.
-void Cluster::ForgetBrokers() {
-  for (auto& [id, known] : std::exchange(brokers_, {})) {
-    for (auto* connection : {&known.connection, &known.suspects}) {
-      if (*connection != nullptr) Retire(std::move(*connection), "the bootstrap list is used again");
-    }
-  }
-  if (bootstrap_ != nullptr) Retire(std::move(bootstrap_), "the next one is tried");
-}
-
-// Its callback may be the one that runs: it is closed now, and destroyed by the next tick.
-void Cluster::Retire(std::unique_ptr<BrokerConnection> connection, const char* why) {
-  connection->on_down = nullptr;
-  connection->Close(Status::Error(why));
-  retired_.push_back(std::move(connection));
 }
 
 // ---- the producer id ---------------------------------------------------------------------------
@@ -433,7 +305,7 @@ void Cluster::FillStatus(control::WorkerStatus* status) const {
     if (!trouble.empty()) status->add_warnings(ShowAddress(address) + ": " + trouble);
   };
   for (const auto& [id, known] : brokers_) {
-    if (known.listed || known.connection != nullptr) add(id, known.address, known.connection.get(), false);
+    add(id, known.address, known.connection.get(), false);
     if (known.suspects != nullptr) add(id, known.address, known.suspects.get(), true);
   }
   if (bootstrap_ != nullptr) add(-1, bootstrap_->address(), bootstrap_.get(), false);

@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,7 @@ constexpr std::string_view DescribeWithoutSequences(const KafkaConfig& config) {
 struct ClusterCallbacks {
   std::function<std::vector<std::string>()> list_topics;  // those in use
   std::function<std::vector<std::string>()> list_missing;  // and of them those that brokers do not have
+  std::function<std::set<int32_t>()> list_leaders;         // of all their partitions
   std::function<void(const protocol::MetadataResponse&)> on_metadata;
   std::function<void()> on_other_cluster;  // before that: what is known of topics is another cluster's
   std::function<void()> on_producer_id;   // there is one, or brokers refuse it
@@ -73,9 +75,9 @@ class Cluster {
   Refusal RefusalOfAll() const;
   bool IsAnyRefusing() const { return !refusals_.empty(); }
 
-  // How many windows this broker has acknowledged; and one more.
-  uint64_t Acknowledged(int32_t id) const;
-  void CountAcknowledged(int32_t id);
+  // Grows with each window that this broker acknowledges, also where it was not known meanwhile; and one more.
+  uint64_t LastAcknowledged(int32_t id) const;
+  void NoteAcknowledged(int32_t id);
 
   // The producer id for new batches: an index into the segment's producer ids; none yet: -1.
   int ProducerIndex() const { return producer_index_; }
@@ -104,27 +106,33 @@ class Cluster {
     std::unique_ptr<BrokerConnection> connection;
     std::unique_ptr<BrokerConnection> suspects;
     int64_t suspects_asked_ms = 0;  // when somebody wanted that one
-    uint64_t acknowledged = 0;
-    bool listed = true;  // by the newest metadata
+    uint64_t last_acknowledged = 0;
+    bool listed = false;  // by the newest metadata
   };
 
   std::unique_ptr<BrokerConnection> MakeConnection(const HostPort& address, const std::string& name,
                                                    size_t most_exchanges = kMaxExchanges);
   std::vector<BrokerConnection*> ListUp() const;
   BrokerConnection* FindUp(bool idempotent);
-  void ReconnectOrBootstrap();
-  void SpareBroker(const BrokerConnection* throttled, int64_t ms);
-  bool IsAnySpared() const;
-  void SetAddress(Known& known, const HostPort& address);
-  void ForgetBrokers();
-  void Retire(std::unique_ptr<BrokerConnection> connection, const char* why);
-  void RetireIdleSuspects(int64_t now_ms);
   void Tick();
   void RequestMetadata(BrokerConnection& connection);
   std::vector<std::string> ChooseToCreate(const BrokerConnection& connection);
   void OnMetadata(BrokerConnection& connection, int16_t version, const Answer& answer);
   void OnNoMetadata(const Status& why);
+
+  // known_brokers.cc
+  void SpareBroker(const BrokerConnection* throttled, int64_t ms);
+  bool IsAnySpared() const;
+  void Reconnect(int64_t now_ms);
+  void ReconnectOrBootstrap();
   void AdoptBrokers(const protocol::MetadataResponse& metadata);
+  void SetAddress(Known& known, const HostPort& address);
+  void DropUnlisted();
+  void ForgetOldAddresses();
+  void ForgetBrokers();
+  void RetireIdleSuspects(int64_t now_ms);
+  void RetireBoth(Known& known, const char* why);
+  void Retire(std::unique_ptr<BrokerConnection> connection, const char* why);
 
   // cluster_id.cc
   static bool SaysClusterId(const BrokerConnection& connection);
@@ -151,6 +159,10 @@ class Cluster {
   NegotiationMemory negotiations_;
   RefusalMemory refusals_;
   std::map<int32_t, Known> brokers_;
+  uint64_t acknowledged_ = 0;       // windows, by all of them
+  bool has_old_addresses_ = false;  // some that nobody has any more
+  int32_t tried_last_ = -1;         // of those that are tried in turn, and the time of the next turn
+  int64_t tries_not_before_ms_ = 0;
   std::unique_ptr<BrokerConnection> bootstrap_;
   std::vector<std::unique_ptr<BrokerConnection>> retired_;  // one of them may be in its callback
   size_t next_bootstrap_ = 0;

@@ -44,6 +44,7 @@ KafkaWorker::KafkaWorker(WorkerContext& context, shm::Segment& segment)
                       }
                       return names;
                     },
+                .list_leaders = [this] { return ListLeaders(); },
                 .on_metadata = [this](const protocol::MetadataResponse& metadata) { OnMetadata(metadata); },
                 .on_other_cluster = [this] { OnOtherCluster(); },
                 .on_producer_id = [this] { topics_.MarkAllDirty(); },
@@ -181,6 +182,14 @@ void KafkaWorker::OnMetadata(const protocol::MetadataResponse& metadata) {
   }
 }
 
+std::set<int32_t> KafkaWorker::ListLeaders() const {
+  std::set<int32_t> leaders;
+  for (const auto& topic : topics_.topics()) {
+    for (const Partition& partition : topic->partitions) leaders.insert(partition.leader);
+  }
+  return leaders;
+}
+
 // Whatever has the same name there is another topic.
 void KafkaWorker::OnOtherCluster() {
   const int64_t now_ms = MonotonicMs();
@@ -216,7 +225,7 @@ void KafkaWorker::AdoptTopic(Topic& topic, const protocol::MetadataTopic& found,
   for (const protocol::MetadataPartition& told : found.partitions) {
     if (told.partition < 0) continue;
     Partition& partition = topic.partitions[static_cast<size_t>(told.partition)];
-    leaderless |= told.leader < 0;
+    leaderless |= told.leader < 0 || !cluster_.Knows(told.leader);
     if (!IsBehind(partition, told.leader_epoch, now_ms)) {
       SetLeader(partition, told.leader, told.leader_epoch, now_ms);
     }

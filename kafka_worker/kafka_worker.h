@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 
 #include "common/event_loop.h"
 #include "common/worker_context.h"
@@ -43,6 +44,7 @@ class KafkaWorker {
   void PrepareToWait(bool moved, int64_t now_ms);
   void OnDoorbell();
   void OnMetadata(const protocol::MetadataResponse& metadata);
+  std::set<int32_t> ListLeaders() const;
   void OnOtherCluster();
   void AdoptTopic(Topic& topic, const protocol::MetadataTopic& found, int64_t now_ms);
   bool AdoptId(Topic& topic, const protocol::TopicId& id, int64_t now_ms);

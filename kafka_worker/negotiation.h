@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -45,6 +46,13 @@ class NegotiationMemory {
 
   // A connection that asked nothing is over.
   void NoteEnd(const HostPort& address) { Set(address, Negotiation::kProbe); }
+
+  bool empty() const { return next_.empty(); }
+
+  // Forgets all others.
+  void KeepOnly(const std::set<std::pair<std::string, uint16_t>>& addresses) {
+    std::erase_if(next_, [&](const auto& entry) { return !addresses.contains(entry.first); });
+  }
 
  private:
   void Set(const HostPort& address, Negotiation next) { next_[{address.host, address.port}] = next; }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -71,6 +72,11 @@ class RefusalMemory {
     } else if (const auto found = known_.find({address.host, address.port}); found != known_.end()) {
       found->second.refusal = NoteSilent(found->second.refusal, now_ms);
     }
+  }
+
+  // Forgets all others.
+  void KeepOnly(const std::set<std::pair<std::string, uint16_t>>& addresses) {
+    std::erase_if(known_, [&](const auto& entry) { return !addresses.contains(entry.first); });
   }
 
  private:

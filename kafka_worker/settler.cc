@@ -239,7 +239,7 @@ void Settler::SettleDelivered(const SentBatch& sent, int64_t base_offset) {
   memory_.Mark(shm::Step::kC10, sent.batch);
   shm::Store(batch.word, shm::MakeBatchWord(BatchState::kAcked, batch.word.first, batch.word.count));  // C10
   DORY_CRASH_POINT("C10.acked");
-  cluster_.CountAcknowledged(sent.broker);
+  cluster_.NoteAcknowledged(sent.broker);
   if (HasSequence(batch)) sent.topic->without_sequences_until_ms = sent.topic->without_headers_until_ms = 0;
   Trouble& trouble = PartitionOf(sent).trouble;
   if (trouble.most_records == 0) trouble.server_error_since_ms = 0;

@@ -119,9 +119,9 @@ bool Settler::IsCutOffForGood(const SentBatch& sent) {
   if (trouble.lone_cuts == 0 || trouble.cut_by != sent.broker) {
     trouble.lone_cuts = 0;
     trouble.cut_by = sent.broker;
-    trouble.acknowledged_before_cuts = cluster_.Acknowledged(sent.broker);
+    trouble.acknowledged_before_cuts = cluster_.LastAcknowledged(sent.broker);
   }
-  return ++trouble.lone_cuts >= kLoneCuts && cluster_.Acknowledged(sent.broker) > trouble.acknowledged_before_cuts;
+  return ++trouble.lone_cuts >= kLoneCuts && cluster_.LastAcknowledged(sent.broker) > trouble.acknowledged_before_cuts;
 }
 
 // The window can't be got through as it is, and nobody knows whether it is in the log: the half of it

@@ -8,13 +8,14 @@ import struct
 
 from daemon_case import wait_for
 from scripted_test import BATCH, Scripted, encode_keyed
-from support.kafka_bytes import text
+from support.kafka_bytes import array, text
 from support.scripted_broker import API_VERSIONS, INIT_PRODUCER_ID, METADATA, PRODUCE, Step
 from support.scripted_log import DESCRIBE_PRODUCERS, FETCH, LIST_OFFSETS
 
 MEMORY_KB = 40 << 10
 SIZE = 4        # bytes of a frame before its answer
 LARGEST = 16 << 20
+NEW_BROKERS = 9000      # in an answer
 
 
 def with_size(size, answer):
@@ -109,6 +110,19 @@ def tell_of_the_last_partition_of_all(frame):
     return [frame[:-24] + struct.pack(">i", (1 << 31) - 1) + frame[-20:]]
 
 
+def tell_of_new_brokers(generation):
+    """Nobody is where they are said to be, and the first of them is said to lead."""
+    def tell(frame):
+        first = 100 + generation * NEW_BROKERS
+        brokers = [struct.pack(">i", first + i) + text("127.9.%d.%d" % divmod(i, 250)) +
+                   struct.pack(">i", 1) + text(None) for i in range(NEW_BROKERS)]
+        partition = struct.pack(">hiiiiii", 0, 0, first, 1, 1, 1, 1)
+        topic = struct.pack(">h", 0) + text("t") + b"\0" + array([partition])
+        body = array(brokers) + struct.pack(">i", first) + array([topic])
+        return [struct.pack(">i", SIZE + len(body)) + frame[SIZE:2 * SIZE] + body]
+    return tell
+
+
 def byte_by_byte(frame):
     """No fault at all."""
     return [frame[i:i + 1] for i in range(len(frame))]
@@ -190,6 +204,36 @@ class HostileAnswers(Scripted):
             for mangle in mangles:
                 with self.subTest(mangle.__name__):
                     self.expect_little(broker, values, api, mangle, normal_kb)
+
+    def test_thousands_of_new_brokers_with_each_answer(self):
+        """None of them is there. Those of the newest answer are known, and nobody else."""
+        broker = self.run_against(1)
+        values = self.send_batch(0, "first")
+        self.wait_settled()
+        worker = self.pid()
+        normal_kb = self.memory_kb("VmRSS")
+        self.forget_peak()
+        script = broker.mangles[METADATA]
+        script.extend(tell_of_new_brokers(i) for i in range(500))
+        broker.rules["t", 0] = lambda _: Step(code=6) if script else None     # asks for metadata
+        values += self.send_batch(0, "second")
+        known = [0]
+
+        def look():
+            known.append(len(self.known_brokers()))
+            return len(script) <= 500 - 16 and max(known) >= NEW_BROKERS
+        wait_for("enough is played", look)
+        script.clear()
+        values += self.send_batch(0, "third")
+        self.wait_settled()
+        wait_for("the true one alone is known", lambda: self.known_brokers() == [1])
+        self.assertEqual(self.log_of(0), values)
+        self.assertEqual(self.pid(), worker)
+        self.assertLessEqual(max(known), NEW_BROKERS + 1)
+        self.assertLess(self.memory_kb("VmHWM"), normal_kb + MEMORY_KB)
+
+    def known_brokers(self):
+        return [shown["id"] for shown in self.status().get("brokers", []) if shown["id"] >= 0]
 
     def test_a_producer_id_is_got_nevertheless(self):
         mangles = [mangle for mangle in MANGLES if mangle not in (twice, byte_by_byte)]

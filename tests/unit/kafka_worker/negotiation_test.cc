@@ -34,5 +34,17 @@ TEST(NegotiationTest, EachAddressHasItsOwn) {
   EXPECT_EQ(memory.Choose({"other", 9092}), Negotiation::kAsk);
 }
 
+TEST(NegotiationTest, WhatNobodyHasAnyMoreIsForgotten) {
+  NegotiationMemory memory;
+  memory.NoteEnd(kBroker);
+  memory.NoteEnd({"other", 9092});
+  memory.KeepOnly({{kBroker.host, kBroker.port}});
+  EXPECT_EQ(memory.Choose(kBroker), Negotiation::kProbe);
+  EXPECT_EQ(memory.Choose({"other", 9092}), Negotiation::kAsk);
+  EXPECT_FALSE(memory.empty());
+  memory.KeepOnly({});
+  EXPECT_TRUE(memory.empty());
+}
+
 }  // namespace
 }  // namespace dory::kafka

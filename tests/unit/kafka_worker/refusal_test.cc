@@ -61,5 +61,16 @@ TEST(RefusalTest, TheMemoryGoesByAddress) {
   EXPECT_TRUE(memory.empty());
 }
 
+TEST(RefusalTest, WhatNobodyHasAnyMoreIsForgotten) {
+  RefusalMemory memory;
+  memory.NoteEnd({"a", 1}, true, "a bad certificate", 1000);
+  memory.NoteEnd({"a", 2}, true, "a bad certificate", 1000);
+  memory.KeepOnly({{"a", 2}, {"c", 1}});
+  EXPECT_FALSE(memory.Of({"a", 1}).Stands());
+  EXPECT_TRUE(memory.Of({"a", 2}).Stands());
+  memory.KeepOnly({});
+  EXPECT_TRUE(memory.empty());
+}
+
 }  // namespace
 }  // namespace dory::kafka
