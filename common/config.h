@@ -33,6 +33,7 @@ enum class EmptyValue { kNull, kEmpty };
 enum class Compression { kNone, kGzip, kSnappy, kLz4, kZstd };  // Kafka's numbers, too
 enum class Partitioner { kPartitionKey, kMurmur2, kCrc32 };
 enum class PartitionKeyFallback { kWait, kNext };
+enum class PartitionFull { kWait, kDiscardOldest, kDiscardNewest };
 enum class OnAmbiguous { kAtLeastOnce, kAtMostOnce };
 enum class Idempotence { kPreferred, kRequired };
 enum class SecurityProtocol { kPlaintext, kSsl, kSaslPlaintext, kSaslSsl };
@@ -136,10 +137,12 @@ struct TopicConfig {
   int64_t compression_min_ratio = 0;       // percent
   Partitioner partitioner{};
   PartitionKeyFallback partition_key_fallback{};
+  PartitionFull partition_full{};
   TimestampSource timestamp{};
   EmptyValue empty_value{};
   Rate rate_limit;                         // count 0: off
-  int64_t unknown_topic_deadline_ms = 0;   // of these three 0: off, messages wait for ever
+  int64_t delivery_deadline_ms = 0;        // of these four 0: off, messages wait for ever
+  int64_t unknown_topic_deadline_ms = 0;
   int64_t authorization_deadline_ms = 0;
   int64_t server_error_deadline_ms = 0;
   OnAmbiguous on_ambiguous{};              // of batches that have a sequence
@@ -161,6 +164,7 @@ struct Config {
   std::string segment_dir;         // absolute, or "memfd"
   WhenFull when_full{};
   std::string reject_lanes;  // numbers
+  int64_t partition_share = 0;  // percent of a lane's pool
   int32_t lanes = 0;
   int32_t max_topics = 0;
   int32_t stream_connections = 0;  // these four a lane

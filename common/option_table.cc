@@ -131,6 +131,9 @@ constexpr OptionRow kOptions[] = {
      "senders wait; reject reads, counts and forgets them."},
     {kBuffer, "reject_lanes", kString, "", 0, 64, "", kIntake | kReload, Bind<&Config::reject_lanes>(),
      "Lanes for which when_full is reject, whatever it is for the others: their numbers, separated by commas."},
+    {kBuffer, "partition_share", kPercent, "25%", 1, 100, "", kKafkaWorker | kReload,
+     Bind<&Config::partition_share>(),
+     "Part of a lane's pool that may wait for one partition before the topic's partition_full applies."},
     {kBuffer, "lanes", kInteger, "1", 1, 16, "", kAll, Bind<&Config::lanes>(),
      "Number of lanes: an intake worker, a kafka worker, a ring and a pool each."},
     {kBuffer, "max_topics", kInteger, "4096", 1, 65535, "", kAll, Bind<&Config::max_topics>(),
@@ -296,6 +299,11 @@ constexpr OptionRow kOptions[] = {
      Bind<&TopicConfig::partition_key_fallback>(),
      "Where the partition so chosen has no leader: its messages wait for one, or go to the next partition "
      "that has one, until it has again, but for what was sent once. Other keys never move."},
+    {kTopic, "partition_full", kEnum, "wait", 0, 0, "wait|discard_oldest|discard_newest", kKafkaWorker | kReload,
+     Bind<&TopicConfig::partition_full>(),
+     "What happens where messages that were never sent and wait for one partition, or for any, use up [buffer] "
+     "partition_share: the oldest or the newest of them are discarded. wait has no such limit: they may fill "
+     "the pool, and then when_full applies."},
     {kTopic, "timestamp", kEnum, "client", 0, 0, "client|receive", kWorkers | kReload,
      Bind<&TopicConfig::timestamp>(),
      "Whose clock a message's timestamp is from: the client's, as it wrote it, or Dory's on "
@@ -308,6 +316,10 @@ constexpr OptionRow kOptions[] = {
      Bind<&TopicConfig::rate_limit>(),
      "So many messages are taken in so much time, such as 1000/10s; more are rejected, and counted. Time is in "
      "windows of that length from the topic's first message on."},
+    {kTopic, "delivery_deadline", kDuration, "off", kS, 365 * 24 * kHour, "off", kKafkaWorker | kReload,
+     Bind<&TopicConfig::delivery_deadline_ms>(),
+     "Messages that were never sent are discarded when they have waited this long, or up to an eighth and a "
+     "second longer, by Dory's own clock; off: never. What was sent once is sent again until its outcome is known."},
     {kTopic, "unknown_topic_deadline", kDuration, "60s", kS, 24 * kHour, "off",
      kKafkaWorker | kReload, Bind<&TopicConfig::unknown_topic_deadline_ms>(),
      "Messages of a topic that brokers do not know are discarded after this time; off: never."},

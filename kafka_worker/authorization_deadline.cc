@@ -1,8 +1,8 @@
 #include "kafka_worker/authorization_deadline.h"
 
-#include <algorithm>
-
 #include "common/clock.h"
+#include "common/log.h"
+#include "kafka_worker/window.h"
 
 namespace dory::kafka {
 namespace {
@@ -26,7 +26,7 @@ void AuthorizationDeadline::Enforce(int64_t now_ms) {
   }
 }
 
-// Those that are SENT first: what was never sent needs a partition that has none.
+// Of a partition what is SENT first: it is the oldest.
 void AuthorizationDeadline::LookAt(Topic& topic) {
   Refusal every = topic.known ? Refusal{} : cluster_.RefusalOfAll();
   // Those that the topic no longer has give what they hold to others.
@@ -41,7 +41,7 @@ void AuthorizationDeadline::LookAt(Topic& topic) {
       LookAtPartition(topic, i, every);
     }
   }
-  DiscardAny(topic, every);
+  while (!topic.any.empty() && IsOver(topic, topic.any.front(), every)) DiscardFirst(topic, &topic.any);
   if (!topic.known) DiscardWaiting(topic, every);
 }
 
@@ -61,27 +61,27 @@ void AuthorizationDeadline::LookAtPartition(Topic& topic, size_t index, const Re
   }
   for (BatchQueue* queue : {&partition.pinned, &partition.keyed}) {
     while (partition.state == Partition::State::kIdle && !queue->empty() && IsOver(topic, queue->front(), refusal)) {
-      if (!settler_.DiscardUnsent(topic, number, queue)) return;
+      DiscardFirst(topic, queue);
+      partition.trouble.most_records = 0;  // the next batch has its own records
     }
   }
 }
 
-// They have no partition yet: any that has nothing SENT will do. A topic of which nothing is known has one at least.
-void AuthorizationDeadline::DiscardAny(Topic& topic, const Refusal& refusal) {
-  while (!topic.any.empty() && IsOver(topic, topic.any.front(), refusal)) {
-    if (topic.partitions.empty()) topics_.SetPartitionCount(topic, 1);
-    const auto idle = std::find_if(topic.partitions.begin(), topic.partitions.end(), [](const Partition& partition) {
-      return partition.state == Partition::State::kIdle;
-    });
-    if (idle == topic.partitions.end()) return;
-    if (!settler_.DiscardUnsent(topic, static_cast<int32_t>(idle - topic.partitions.begin()), &topic.any)) return;
-  }
+void AuthorizationDeadline::DiscardFirst(Topic& topic, BatchQueue* queue) {
+  const BatchId id = queue->front();
+  LogError("{}: {} messages discarded: brokers refuse us", topic.name, CountWindow(memory_.pool.descriptor(id)));
+  queue->erase(queue->begin());
+  DiscardUnsent(memory_, id, shm::Discard::kNotAuthorized);
+  topics_.MarkDirty(topic);
 }
 
 void AuthorizationDeadline::DiscardWaiting(Topic& topic, const Refusal& refusal) {
   if (topic.waiting.empty() || !IsOver(topic, topic.waiting.front(), refusal)) return;
-  drain_.DiscardWaiting(topic, shm::Discard::kNotAuthorized,
-                        now_ns_ - topic.config.authorization_deadline_ms * kNsPerMs);
+  const int64_t before_ns = now_ns_ - topic.config.authorization_deadline_ms * kNsPerMs;
+  const uint64_t count = drain_.DiscardWaiting(topic, shm::Discard::kNotAuthorized, [before_ns](int64_t received_ns) {
+    return received_ns <= before_ns;
+  });
+  if (count > 0) LogError("{}: {} waiting messages discarded: brokers refuse us", topic.name, count);
 }
 
 }  // namespace dory::kafka

@@ -7,8 +7,7 @@
 // that may be in the log goes by `on_ambiguous`.
 //
 // Owner: KafkaWorker.
-// Order: between two passes of the drain, so that `head` is stored (C5). A batch that was never sent becomes DISCARDED
-//   while its partition has none that is SENT.
+// Order: between two passes of the drain, so that `head` is stored (C5).
 // Errors: none; what can't be discarded yet is looked at again.
 
 #pragma once
@@ -36,7 +35,7 @@ class AuthorizationDeadline {
  private:
   void LookAt(Topic& topic);
   void LookAtPartition(Topic& topic, size_t index, const Refusal& refusal);
-  void DiscardAny(Topic& topic, const Refusal& refusal);
+  void DiscardFirst(Topic& topic, BatchQueue* queue);
   void DiscardWaiting(Topic& topic, const Refusal& refusal);
   bool IsOver(const Topic& topic, BatchId batch, const Refusal& refusal) const;
 

@@ -10,6 +10,7 @@
 #include "kafka_worker/discard_report.h"
 #include "kafka_worker/protocol/record.h"
 #include "kafka_worker/route.h"
+#include "kafka_worker/unsent_limits.h"
 #include "shm/books.h"
 #include "shm/kafka_start.h"
 #include "shm/store.h"
@@ -67,12 +68,22 @@ Topic& Drain::TopicOf(uint32_t row) {
   return topic;
 }
 
-bool Drain::Accepts(const BatchQueue& queue, uint64_t size, uint64_t limit) const {
+bool Drain::Accepts(const Topic& topic, const BatchQueue& queue, const Arrival& arrival, uint64_t size,
+                    uint64_t limit) const {
   if (queue.empty()) return false;
   const shm::BatchDescriptor& batch = memory_.pool.descriptor(queue.back());
   const bool open = static_cast<shm::BatchState>(batch.word.state) == shm::BatchState::kOpen;
   return open && batch.word.first == 0 && batch.commit.count < shm::kMaxBatchRecords &&
-         (batch.commit.bytes + size <= limit || batch.commit.count == 0);
+         (batch.commit.bytes + size <= limit || batch.commit.count == 0) &&
+         IsOfOneAge(topic.config, batch, arrival.received_boottime_ns);
+}
+
+// Whether what came for a new batch of the queue goes at once: those that wait have used up the share.
+bool Drain::DiscardsNewest(Topic& topic, const BatchQueue& queue, int64_t now_ms) const {
+  if (topic.config.partition_full != PartitionFull::kDiscardNewest) return false;
+  if (CountBlocks(memory_.pool, queue) < topics_.ShareBlocks()) return false;
+  SayFull(topic, now_ms);
+  return true;
 }
 
 // The ring's records never take the reserve, which serves only the draining of waiting batches.
@@ -89,27 +100,35 @@ BatchId Drain::OpenFor(Topic& topic, BatchQueue& queue, const shm::NewBatch& bat
   return id;
 }
 
-Drain::Placed Drain::PlaceRouted(Topic& topic, const Arrival& arrival, int64_t now_ms) {
+// Where it goes, and the partition's row where it has one already. None: no row is left.
+BatchQueue* Drain::FindQueue(Topic& topic, const Arrival& arrival, uint32_t* row) {
   const Route route = ChooseRoute(arrival.message, topic.config.partitioner, topic.partition_count);
-  const bool keyed = route.kind == shm::BatchKind::kKey;
-  uint32_t row = shm::kNoIndex;
-  if (keyed) {
-    Partition& partition = topic.partitions[route.partition];
-    if (partition.row == shm::kNoIndex) {
-      partition.row = topics_.EnsurePartitionRow(topic.row, static_cast<int32_t>(route.partition));
-    }
-    row = partition.row;
-    if (row == shm::kNoIndex) return arrival.from_ring ? PlaceWaiting(topic, arrival) : Placed::kFull;
+  if (route.kind != shm::BatchKind::kKey) return &topic.any;
+  Partition& partition = topic.partitions[route.partition];
+  if (partition.row == shm::kNoIndex) {
+    partition.row = topics_.EnsurePartitionRow(topic.row, static_cast<int32_t>(route.partition));
   }
-  BatchQueue& queue = keyed ? topic.partitions[route.partition].keyed : topic.any;
+  *row = partition.row;
+  return partition.row == shm::kNoIndex ? nullptr : &partition.keyed;
+}
+
+Drain::Placed Drain::PlaceRouted(Topic& topic, const Arrival& arrival, int64_t now_ms) {
+  uint32_t row = shm::kNoIndex;
+  BatchQueue* const queue = FindQueue(topic, arrival, &row);
+  if (queue == nullptr) return arrival.from_ring ? PlaceWaiting(topic, arrival, now_ms) : Placed::kFull;
 
   const uint64_t most = arrival.bytes.size() + protocol::kMaxRecordOverhead;
-  const bool fits = Accepts(queue, most, kBatchBytesLimit);
-  const BatchId target = fits ? queue.back() : shm::kNoIndex;
+  const bool fits = Accepts(topic, *queue, arrival, most, ChooseBatchLimit(topic, topics_.ShareBlocks(), kBatchBytesLimit));
+  if (!fits && DiscardsNewest(topic, *queue, now_ms)) {
+    DiscardArrival(topic, arrival, shm::Discard::kPartitionFull);
+    return Placed::kYes;
+  }
+  const BatchId target = fits ? queue->back() : shm::kNoIndex;
   if (!HasRoom(target, most, arrival.from_ring)) return Placed::kFull;
   const int64_t timestamp = arrival.message.header.timestamp_ms;
+  const auto kind = queue == &topic.any ? shm::BatchKind::kAny : shm::BatchKind::kKey;
   const BatchId id = fits ? target
-                          : OpenFor(topic, queue, {route.kind, topic.row, row, timestamp, arrival.received_boottime_ns}, now_ms);
+                          : OpenFor(topic, *queue, {kind, topic.row, row, timestamp, arrival.received_boottime_ns}, now_ms);
 
   const shm::BatchDescriptor& batch = memory_.pool.descriptor(id);
   const protocol::RecordPieces record(MakeRecord(arrival.message, batch.base_timestamp, batch.commit.count));
@@ -132,9 +151,14 @@ Drain::Placed Drain::PlaceRouted(Topic& topic, const Arrival& arrival, int64_t n
   return Placed::kYes;
 }
 
-Drain::Placed Drain::PlaceWaiting(Topic& topic, const Arrival& arrival) {
+Drain::Placed Drain::PlaceWaiting(Topic& topic, const Arrival& arrival, int64_t now_ms) {
   assert(arrival.from_ring);
-  const bool fits = Accepts(topic.waiting, arrival.bytes.size(), kWaitingBatchBytes);
+  const uint64_t limit = ChooseBatchLimit(topic, topics_.ShareBlocks(), kWaitingBatchBytes);
+  const bool fits = Accepts(topic, topic.waiting, arrival, arrival.bytes.size(), limit);
+  if (!fits && DiscardsNewest(topic, topic.waiting, now_ms)) {
+    DiscardArrival(topic, arrival, shm::Discard::kPartitionFull);
+    return Placed::kYes;
+  }
   const BatchId target = fits ? topic.waiting.back() : shm::kNoIndex;
   if (!HasRoom(target, arrival.bytes.size(), true)) return Placed::kFull;
   BatchId id = target;
@@ -142,6 +166,7 @@ Drain::Placed Drain::PlaceWaiting(Topic& topic, const Arrival& arrival) {
     id = memory_.pool.Open({shm::BatchKind::kWaiting, topic.row, shm::kNoIndex, 0, arrival.received_boottime_ns});
     topic.waiting.push_back(id);
     topics_.NoteWaiting(topic);
+    topics_.MarkDirty(topic);  // it has its limits
   }
   const ByteSpan pieces[] = {arrival.bytes};
   memory_.Mark(shm::Step::kC3, arrival.position);
@@ -162,7 +187,7 @@ Drain::Placed Drain::Place(const Arrival& arrival, int64_t now_ms) {
     DiscardArrival(topic, arrival, *topic.given_up);
     return Placed::kYes;
   }
-  if (arrival.from_ring && (!topic.known || !topic.waiting.empty())) return PlaceWaiting(topic, arrival);
+  if (arrival.from_ring && (!topic.known || !topic.waiting.empty())) return PlaceWaiting(topic, arrival, now_ms);
   return PlaceRouted(topic, arrival, now_ms);
 }
 
@@ -291,15 +316,15 @@ PassResult Drain::DrainWaiting(Topic& topic, int64_t now_ms) {
   return PassWaiting(topic, [&](const Arrival& arrival) { return Place(arrival, now_ms); });
 }
 
-void Drain::DiscardWaiting(Topic& topic, shm::Discard reason, int64_t received_before_ns) {
+uint64_t Drain::DiscardWaiting(Topic& topic, shm::Discard reason, const std::function<bool(int64_t)>& goes) {
   uint64_t count = 0;
   PassWaiting(topic, [&](const Arrival& arrival) {
-    if (arrival.received_boottime_ns > received_before_ns) return Placed::kFull;
+    if (!goes(arrival.received_boottime_ns)) return Placed::kFull;
     DiscardArrival(topic, arrival, reason);
     ++count;
     return Placed::kYes;
   });
-  if (count > 0) LogError("topic {}: {} waiting messages discarded: {}", topic.name, count, shm::NameOf(reason));
+  return count;
 }
 
 // A pass for each of them: places its records, until one stays.

@@ -40,8 +40,8 @@ class Drain {
   // Passes over the topic's waiting batches. REQUIRES: the topic is known, or given up.
   PassResult DrainWaiting(Topic& topic, int64_t now_ms);
 
-  // Of those what was received before that (CLOCK_BOOTTIME), up to the first that was not.
-  void DiscardWaiting(Topic& topic, shm::Discard reason, int64_t received_before_ns);
+  // Of those what is to go by when it was received (CLOCK_BOOTTIME), up to the first that is not. Returns how many went.
+  uint64_t DiscardWaiting(Topic& topic, shm::Discard reason, const std::function<bool(int64_t received_ns)>& goes);
 
   // A topic that this worker had not met: called so that metadata is asked for.
   void SetOnNewTopic(std::function<void(Topic&)> callback) { on_new_topic_ = std::move(callback); }
@@ -58,13 +58,15 @@ class Drain {
 
   Placed Place(const Arrival& arrival, int64_t now_ms);
   Placed PlaceRouted(Topic& topic, const Arrival& arrival, int64_t now_ms);
-  Placed PlaceWaiting(Topic& topic, const Arrival& arrival);
+  Placed PlaceWaiting(Topic& topic, const Arrival& arrival, int64_t now_ms);
   shm::RingRecord ReadRing(uint64_t tail) const;
   void Discard(uint64_t* counters, const Discarded& discarded);
   void DiscardDamaged(const shm::RingRecord& damaged);
   Topic& TopicOf(uint32_t row);
   BatchId OpenFor(Topic& topic, BatchQueue& queue, const shm::NewBatch& batch, int64_t now_ms);
-  bool Accepts(const BatchQueue& queue, uint64_t size, uint64_t limit) const;
+  BatchQueue* FindQueue(Topic& topic, const Arrival& arrival, uint32_t* row);
+  bool Accepts(const Topic& topic, const BatchQueue& queue, const Arrival& arrival, uint64_t size, uint64_t limit) const;
+  bool DiscardsNewest(Topic& topic, const BatchQueue& queue, int64_t now_ms) const;
   bool HasRoom(BatchId batch, uint64_t size, bool from_ring) const;
   Arrival ReadWaiting(BatchId batch, const shm::WaitingPlace& place, const shm::WaitingPlace& next);
   void DiscardArrival(const Topic& topic, const Arrival& arrival, shm::Discard reason);

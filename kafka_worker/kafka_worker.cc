@@ -66,6 +66,7 @@ KafkaWorker::KafkaWorker(WorkerContext& context, shm::Segment& segment)
                .on_partition_gone = [this](const SentBatch& batch) { settler_.OnPartitionGone(batch); }}),
       drain_(memory_, topics_),
       authorization_deadline_(memory_, topics_, cluster_, lookup_, settler_, drain_),
+      unsent_limits_(memory_, topics_, drain_),
       data_bell_(&memory_.consumer->data_sleep, context.Descriptor("data_doorbell")),
       room_bell_(&memory_.producer->room_sleep, context.Descriptor("room_doorbell")),
       receipt_bell_(&memory_.producer->receipt_sleep, context.Descriptor("room_doorbell")),
@@ -134,11 +135,11 @@ void KafkaWorker::RunTurn() {
   const int64_t now_ms = MonotonicMs();
   authorization_deadline_.Enforce(now_ms);
   bool moved_any = false;
-  int64_t next_due_ms = -1;
   for (int pass = 0; pass < kPassesPerTurn; ++pass) {
-    const bool moved = DrainAll(now_ms);
+    bool moved = DrainAll(now_ms);
     if (draining_ && moved) topics_.MarkAllDirty();  // what has just come is due at once
-    next_due_ms = topics_.MarkDue(now_ms);
+    topics_.MarkDue(now_ms);
+    moved |= unsent_limits_.Enforce(now_ms);
     sender_.Dispatch({BoottimeNs(), draining_}, now_ms);
     lookup_.Dispatch(now_ms);
     moved_any |= moved;
@@ -150,7 +151,7 @@ void KafkaWorker::RunTurn() {
   }
   if (memory_.receipts.TakeNews()) receipt_bell_.WakeIfAsleep();
   memory_.Mark(shm::Step::kNone, 0);
-  PrepareToWait(moved_any, next_due_ms);
+  PrepareToWait(moved_any, topics_.NextDueMs(now_ms));
 }
 
 // Busy: look again soon, unsignalled. Idle: ring the bell for me, and look once more before sleeping.

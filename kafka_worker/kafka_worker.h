@@ -17,6 +17,7 @@
 #include "kafka_worker/sender.h"
 #include "kafka_worker/settler.h"
 #include "kafka_worker/topics.h"
+#include "kafka_worker/unsent_limits.h"
 #include "shm/doorbell.h"
 
 namespace dory::kafka {
@@ -41,7 +42,7 @@ class KafkaWorker {
   void ConfigureReport();
   void RollReport();
   bool DrainAll(int64_t now_ms);
-  void PrepareToWait(bool moved, int64_t now_ms);
+  void PrepareToWait(bool moved, int64_t next_due_ms);
   void OnDoorbell();
   void OnMetadata(const protocol::MetadataResponse& metadata);
   std::set<int32_t> ListLeaders() const;
@@ -66,6 +67,7 @@ class KafkaWorker {
   Sender sender_;
   Drain drain_;
   AuthorizationDeadline authorization_deadline_;
+  UnsentLimits unsent_limits_;
   shm::DoorbellSleeper data_bell_;
   shm::DoorbellWaker room_bell_;
   shm::DoorbellWaker receipt_bell_;

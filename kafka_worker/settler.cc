@@ -54,6 +54,28 @@ void AnswerWindow(Memory& memory, BatchId id, bool delivered) {
   memory.receipts.AnswerUpTo(id, uint64_t{batch.word.first} + batch.word.count, settled);
 }
 
+// C9 and C10.
+void StoreDiscarded(Memory& memory, BatchId id, shm::Discard reason) {
+  NoteWindowDiscarded(memory, id, reason);
+  BatchDescriptor& batch = memory.pool.writable(id);
+  const uint64_t count = CountWindow(batch);
+  const bool late = DORY_IS_MUTANT("total_after behind DISCARDED");
+  const uint64_t discarded = shm::Load(memory.books[batch.topic_row].discarded[static_cast<size_t>(reason)]);
+  shm::Store(batch.discard_reason, static_cast<uint16_t>(reason));
+  DORY_CRASH_POINT("C9.discard_reason");
+  if (!late) shm::Store(batch.total_after, discarded + count);
+  DORY_CRASH_POINT("C9.discard_total");
+  memory.Mark(shm::Step::kC10, id);
+  shm::Store(batch.word, shm::MakeBatchWord(BatchState::kDiscarded, batch.word.first, count));
+  DORY_CRASH_POINT("C10.discarded");
+  if (late) shm::Store(batch.total_after, discarded + count);
+}
+
+void NoteProgress(Memory& memory) {
+  if (DORY_IS_MUTANT("a write beside the seam")) ++memory.page->progress;
+  shm::Store(memory.page->progress, memory.page->progress + 1);
+}
+
 }  // namespace
 
 bool FinishSettled(Memory& memory, BatchId id) {
@@ -83,6 +105,19 @@ bool FinishSettled(Memory& memory, BatchId id) {
   shm::Store(batch.word, shm::MakeBatchWord(BatchState::kPinned, end, 0));
   DORY_CRASH_POINT("C12.pinned");
   return false;
+}
+
+void DiscardUnsent(Memory& memory, BatchId id, shm::Discard reason) {
+  BatchDescriptor& batch = memory.pool.writable(id);
+  if (DORY_IS_MUTANT("what was never sent is not counted")) return memory.pool.Free(id);
+  memory.Mark(shm::Step::kC9, id);
+  if (batch.kind == BatchKind::kAny && static_cast<BatchState>(batch.word.state) == BatchState::kOpen) {
+    shm::Store(batch.partition_row, shm::kNoIndex);  // whatever a C6 without its C7 has left there
+    DORY_CRASH_POINT("C9.no_partition");
+  }
+  StoreDiscarded(memory, id, reason);
+  FinishSettled(memory, id);
+  NoteProgress(memory);
 }
 
 Settler::Settler(Memory& memory, TopicTable& topics, Cluster& cluster, LogLookup& lookup, const KafkaConfig& config)
@@ -247,24 +282,8 @@ void Settler::SettleDelivered(const SentBatch& sent, int64_t base_offset) {
 }
 
 void Settler::SettleDiscarded(const SentBatch& sent, shm::Discard reason) {
-  StoreDiscarded(sent.batch, reason);
+  StoreDiscarded(memory_, sent.batch, reason);
   Release(sent);
-}
-
-void Settler::StoreDiscarded(BatchId id, shm::Discard reason) {
-  NoteWindowDiscarded(memory_, id, reason);
-  BatchDescriptor& batch = memory_.pool.writable(id);
-  const uint64_t count = CountWindow(batch);
-  const bool late = DORY_IS_MUTANT("total_after behind DISCARDED");
-  const uint64_t discarded = shm::Load(memory_.books[batch.topic_row].discarded[static_cast<size_t>(reason)]);
-  shm::Store(batch.discard_reason, static_cast<uint16_t>(reason));
-  DORY_CRASH_POINT("C9.discard_reason");
-  if (!late) shm::Store(batch.total_after, discarded + count);
-  DORY_CRASH_POINT("C9.discard_total");
-  memory_.Mark(shm::Step::kC10, id);
-  shm::Store(batch.word, shm::MakeBatchWord(BatchState::kDiscarded, batch.word.first, count));
-  DORY_CRASH_POINT("C10.discarded");
-  if (late) shm::Store(batch.total_after, discarded + count);
 }
 
 // The window is settled: the batch ends or goes on behind it, and the partition is idle.
@@ -281,8 +300,7 @@ void Settler::Release(const SentBatch& sent) {
     BatchQueue& queue = kind == BatchKind::kKey ? partition.keyed : partition.pinned;
     queue.insert(queue.begin(), sent.batch);
   }
-  if (DORY_IS_MUTANT("a write beside the seam")) ++memory_.page->progress;
-  shm::Store(memory_.page->progress, memory_.page->progress + 1);
+  NoteProgress(memory_);
   topics_.MarkDirty(*sent.topic);
 }
 

@@ -26,6 +26,10 @@ namespace dory::kafka {
 // C11 and C12 of an ACKED or DISCARDED batch. True where it is FREE now.
 bool FinishSettled(Memory& memory, BatchId batch);
 
+// C9 to C12 without a send, of what an OPEN or PINNED batch has left: it is DISCARDED at once, so that no life takes
+// it for one that was sent, and FREE then. REQUIRES: the drain is between two passes.
+void DiscardUnsent(Memory& memory, BatchId batch, shm::Discard reason);
+
 class Settler {
  public:
   Settler(Memory& memory, TopicTable& topics, Cluster& cluster, LogLookup& lookup, const KafkaConfig& config);
@@ -51,10 +55,6 @@ class Settler {
   // A SENT batch whose leader has refused us for longer than it may.
   void OnRefused(const SentBatch& sent);
 
-  // Likewise the first of this queue, which was never sent, as one of the partition. REQUIRES: that has none that is
-  // SENT. False: no row is left for it.
-  bool DiscardUnsent(Topic& topic, int32_t partition, BatchQueue* queue);
-
   // One of unknown outcome, whose leader may have forgotten its sequence.
   void OnMaybeForgotten(const SentBatch& sent);
 
@@ -70,7 +70,6 @@ class Settler {
   void Settle(BrokerConnection& connection, const SentBatch& sent, const PartitionResult& result, bool hinted);
   void SettleDelivered(const SentBatch& sent, int64_t base_offset);
   void SettleDiscarded(const SentBatch& sent, shm::Discard reason);
-  void StoreDiscarded(BatchId batch, shm::Discard reason);
   void Release(const SentBatch& sent);
   void Retry(const SentBatch& sent, bool unknown_outcome, std::string_view why);
   void GoAtOnce(const SentBatch& sent);

@@ -93,24 +93,6 @@ void Settler::OnRefused(const SentBatch& sent) {
   SettleDiscarded(sent, shm::Discard::kNotAuthorized);
 }
 
-// C6 without C7: it goes from OPEN or PINNED to DISCARDED at once, so that no life takes it for one that was sent.
-bool Settler::DiscardUnsent(Topic& topic, int32_t number, BatchQueue* queue) {
-  Partition& partition = topic.partitions[static_cast<size_t>(number)];
-  if (partition.row == shm::kNoIndex) partition.row = topics_.EnsurePartitionRow(topic.row, number);
-  if (partition.row == shm::kNoIndex) return false;
-  const BatchId id = queue->front();
-  queue->erase(queue->begin());
-  memory_.Mark(shm::Step::kC6, id);
-  BatchDescriptor& batch = memory_.pool.writable(id);
-  LogError("{}: {} messages discarded: brokers refuse us", topic.name, CountWindow(batch));
-  shm::Store(batch.partition_row, partition.row);
-  shm::Store(batch.producer_index, shm::kNoSequence.producer_index);
-  DORY_CRASH_POINT("C6.unsent");
-  StoreDiscarded(id, shm::Discard::kNotAuthorized);
-  Release({&topic, number, id, partition.leader, false, false});
-  return true;
-}
-
 // Brokers cut the connection without a word where a request is larger than socket.request.max.bytes.
 // It is the batch's doing if it was alone each time, and the broker has taken others' meanwhile.
 bool Settler::IsCutOffForGood(const SentBatch& sent) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/clock.h"
 #include "common/crash_point.h"
 #include "shm/kafka_start.h"
 #include "shm/store.h"
@@ -166,14 +167,22 @@ void TopicTable::MarkDirtyAt(Topic& topic, int64_t at_ms) {
   alarms_.push({at_ms, topic.row});
 }
 
-int64_t TopicTable::MarkDue(int64_t now_ms) {
+void TopicTable::MarkDue(int64_t now_ms) {
   while (!alarms_.empty() && alarms_.top().at_ms <= now_ms) {
     Topic& topic = *by_row_[alarms_.top().row];
     if (alarms_.top().at_ms == topic.alarm_ms) topic.alarm_ms = INT64_MAX;
     MarkDirty(topic);
     alarms_.pop();
   }
-  return alarms_.empty() ? -1 : alarms_.top().at_ms - now_ms;
+}
+
+int64_t TopicTable::NextDueMs(int64_t now_ms) const {
+  return alarms_.empty() ? -1 : std::max<int64_t>(alarms_.top().at_ms - now_ms, 0);
+}
+
+uint64_t TopicTable::ShareBlocks() const {
+  const auto percent = static_cast<uint64_t>(config_.partition_share);
+  return std::max<uint64_t>(memory_.pool.block_count() * percent / 100, 1);
 }
 
 void TopicTable::SetConfig(const Config& config) {
@@ -181,6 +190,7 @@ void TopicTable::SetConfig(const Config& config) {
   for (const auto& topic : topics_) {
     const TopicConfig& fresh = config_.ForTopic(topic->name);
     if (fresh.compression != topic->config.compression) topic->codec_missed = topic->codec_refused = false;
+    if (fresh.delivery_deadline_ms != topic->config.delivery_deadline_ms) topic->deadline_since_ns = BoottimeNs();
     topic->config = fresh;
   }
   MarkAllDirty();

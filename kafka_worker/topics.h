@@ -104,6 +104,8 @@ struct Topic {
   // one is tried with; 0: it has them. CLOCK_MONOTONIC.
   int64_t without_sequences_until_ms = 0;
   int64_t without_headers_until_ms = 0;  // likewise for headers, of batches without sequences
+  int64_t deadline_since_ns = 0;  // since when delivery_deadline is what it is, where it was reloaded; CLOCK_BOOTTIME
+  int64_t full_said_ms = INT64_MIN / 2;  // when it was said last that what waits has used up the share
   bool dirty = false;
   bool listed_waiting = false;
   std::vector<const BrokerConnection*> waits_at;  // that had no room (Sender::OnRoom)
@@ -156,13 +158,19 @@ class TopicTable {
   void MarkDirty(Topic& topic);
   void MarkAllDirty();
   bool HasDirty() const { return !dirty_.empty(); }
+  const std::vector<Topic*>& dirty() const { return dirty_; }
   std::vector<Topic*> TakeDirty();
 
   // Marks the topic dirty at that time (CLOCK_MONOTONIC, ms) or before; whoever finds that it was too
   // early asks again.
   void MarkDirtyAt(Topic& topic, int64_t at_ms);
-  // Marks those whose time has come; returns how long until the next, -1: none.
-  int64_t MarkDue(int64_t now_ms);
+  // Marks those whose time has come.
+  void MarkDue(int64_t now_ms);
+  // In how many ms the next one's comes; -1: none's.
+  int64_t NextDueMs(int64_t now_ms) const;
+
+  // Blocks of the pool from which on a topic's partition_full applies.
+  uint64_t ShareBlocks() const;
 
   void SetConfig(const Config& config);
 

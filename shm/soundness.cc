@@ -233,15 +233,16 @@ class SoundnessCheck {
   }
 
   // One that was sent has a partition, and a producer id where its broker knows such; one of kind KEY has its
-  // partition from the first.
+  // partition from the first. What was never sent is discarded as it is, beside what is under way.
   Status CheckPartitionOf(const BatchDescriptor& batch, BatchState state) {
-    const bool was_sent = state != BatchState::kOpen;
+    const bool goes_unsent = state == BatchState::kDiscarded && batch.partition_row == kNoIndex;
+    const bool was_sent = state != BatchState::kOpen && !goes_unsent;
     if (!was_sent && batch.kind != BatchKind::kKey) return Status::Ok();
     const uint64_t rows = Load(partitions_.count);
     if (batch.partition_row >= rows) return Unsound("partition row {} of {}", batch.partition_row, rows);
     const uint32_t topic = partitions_.rows[batch.partition_row].topic_row;
     if (topic != batch.topic_row) return Unsound("topic row {}, its partition's {}", batch.topic_row, topic);
-    if (!HasWindow(state)) return Status::Ok();
+    if (!HasWindow(state) || state == BatchState::kDiscarded) return Status::Ok();
     const uint64_t ids = Load(producer_ids_.count);
     const bool has_id = batch.producer_index < ids && ids - batch.producer_index <= kProducerIdRoom;
     if (!has_id && batch.producer_index != kNoSequence.producer_index) {

@@ -143,6 +143,7 @@ class Recorder final : public World {
       const auto held = inventory.messages().find(i);
       const bool is_held = held != inventory.messages().end();
       const bool may_go = message.fate != Fate::kLogged || scenario().discards_by_answer || scenario().unsure ||
+                          scenario().discards_unsent.has_value() ||
                           (scenario().gives_up && message.topic == 2);
       if (!is_held && !logged.contains(i) && !may_go) return "message " + std::to_string(i) + " is lost";
       if (is_held && logged.contains(i) && !held->second.is_sent && !scenario().ambiguous) {
@@ -180,7 +181,7 @@ void RunJob(const Job& job, crash::Tally* tally) {
 int RunScenarios(unsigned long stride) {
   std::vector<Job> jobs;
   for (size_t i = 0; i < kScenarios.size(); ++i) {
-    if (kScenarios[i].damage == Damage::kNone) jobs.push_back({kScenarios[i].name, i, "", stride});
+    if (kScenarios[i].damage == Damage::kNone) jobs.push_back({kScenarios[i].name, i, "", stride * kScenarios[i].stride});
   }
   return crash::SweepScenarios(jobs, RunJob, {});
 }

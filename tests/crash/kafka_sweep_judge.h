@@ -131,6 +131,8 @@ class Judge {
       } else if (logged) {
         ++delivered_[message.topic];
         continue;
+      } else if (script_.discards_unsent) {
+        ++discarded_[*script_.discards_unsent];
       } else {
         ++missing_;
         if (!script_.discards_by_answer && !IsUnsure()) return "lost: " + std::to_string(i);
@@ -233,6 +235,12 @@ inline std::string World::WasUsedAsMeant() const {
   if (scenario_.wants_sasl != (Books().DiscardedFor(Discard::kNotAuthorized) > 0)) return "refused for long enough";
   if (scenario_.damage != Damage::kNone && !shared_->damaged_pool) return "the pool was not damaged";
   if (shared_->tickets.last < 3) return "receipts were asked for";
+  for (size_t topic = 0; scenario_.discards_unsent && topic < 2; ++topic) {
+    const auto* const books = check_->Get<shm::KafkaTopicRow>(RegionKind::kKafkaBooks, 0);
+    if (books[topic].discarded[static_cast<size_t>(*scenario_.discards_unsent)] == 0) {
+      return "nothing unsent was discarded of topic " + std::to_string(topic);
+    }
+  }
   return "";
 }
 

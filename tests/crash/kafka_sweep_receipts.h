@@ -122,6 +122,7 @@ class ReceiptJudge {
     const std::optional<shm::Discard> planned = PlannedDiscard(script_, script);
     if (planned) return outcome.code == shm::CodeOf(*planned) && outcome.offset == -1;
     if (outcome.code == shm::kDeliveredCode) return IsAt(script.topic, outcome, message);
+    if (script_.discards_unsent && outcome.code == shm::CodeOf(*script_.discards_unsent)) return outcome.offset == -1;
     return MayBeDiscarded() && outcome.code >= shm::CodeOf(shm::Discard::kCorrupt) && outcome.offset == -1;
   }
 

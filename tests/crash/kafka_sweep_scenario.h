@@ -4,8 +4,11 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "shm/layout.h"
 
 namespace dory::kafka {
 
@@ -105,7 +108,9 @@ struct Scenario {
   bool unsure = false;             // what may be in the log is discarded, as ambiguous
   bool gives_up = false;           // topic 2 is never known, and its messages are discarded
   bool discards_by_answer = false;
+  std::optional<shm::Discard> discards_unsent = {};  // why what was never sent may be discarded
   Damage damage = Damage::kNone;
+  unsigned long stride = 1;        // of the first kills so many are tried in a run that is to be short
   uint64_t ring_size = 64 * 1024;
   uint32_t free_blocks = 32;       // of the pool, beside its reserve
   int32_t first_sequence = 0;

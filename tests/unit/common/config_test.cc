@@ -71,6 +71,7 @@ TEST(ConfigTest, OnlyBrokersAreRequired) {
   EXPECT_EQ(config.segment_dir, "/dev/shm");
   EXPECT_EQ(config.when_full, WhenFull::kBlock);
   EXPECT_EQ(config.reject_lanes, "");
+  EXPECT_EQ(config.partition_share, 25);
   EXPECT_EQ(config.lanes, 1);
   EXPECT_EQ(config.max_topics, 4096);
   EXPECT_EQ(config.stream_connections, 8192);
@@ -96,9 +97,9 @@ TEST(ConfigTest, OnlyBrokersAreRequired) {
   EXPECT_EQ(config.kafka.in_flight_bytes, 32 << 20);
   EXPECT_EQ(config.ForTopic("any"), (TopicConfig{Batching::kPerTopic, 100, 256 << 10, 0,
                                                  Compression::kNone, 0, 1024, 10,
-                                                 Partitioner::kPartitionKey, PartitionKeyFallback::kWait,
+                                                 Partitioner::kPartitionKey, PartitionKeyFallback::kWait, PartitionFull::kWait,
                                                  TimestampSource::kClient, EmptyValue::kNull,
-                                                 Rate{}, 60'000,
+                                                 Rate{}, 0, 60'000,
                          0, 600'000, OnAmbiguous::kAtLeastOnce}));
   EXPECT_EQ(config.inputs, (std::vector<InputConfig>{
                                {"datagram", InputType::kUnixDatagram,
@@ -115,7 +116,7 @@ TEST(ConfigTest, LanesMayDifferInWhatTheyDoWhenFull) {
 TEST(ConfigTest, EveryOptionIsRead) {
   Config config = Parse(
       "[dory]\ninstance=b\nrun_dir=/r\nuser=u\ngroup=g\nstop_timeout=0ms\n"
-      "[buffer]\nring_size=4M\npool_size=16M\nsegment_dir=memfd\nwhen_full=reject\nreject_lanes=0\nlanes=1\n"
+      "[buffer]\nring_size=4M\npool_size=16M\nsegment_dir=memfd\nwhen_full=reject\nreject_lanes=0\npartition_share=100%\nlanes=1\n"
       "max_topics=7\nstream_connections=8\nstream_areas=9\nlarge_areas=10\nreceipts=64\n"
       "[log]\nto=/var/log/dory.log\nlevel=error\n"
       "[http]\nlisten=[::1]:80\n"
@@ -130,8 +131,8 @@ TEST(ConfigTest, EveryOptionIsRead) {
       "service_name=s\n"
       "[topic:*]\nbatching=off\nbatch_time=1ms\nbatch_bytes=1K\nbatch_messages=9\n"
       "compression=zstd\ncompression_level=22\ncompression_min_size=0\ncompression_min_ratio=99%\n"
-      "partitioner=crc32\npartition_key_fallback=next\n"
-      "timestamp=receive\nempty_value=empty\nrate_limit=7/3s\nunknown_topic_deadline=off\n"
+      "partitioner=crc32\npartition_key_fallback=next\npartition_full=discard_newest\n"
+      "timestamp=receive\nempty_value=empty\nrate_limit=7/3s\ndelivery_deadline=1h\nunknown_topic_deadline=off\n"
       "authorization_deadline=5s\nserver_error_deadline=off\non_ambiguous=at_most_once\n"
       "[input:x]\ntype=unix_datagram\npath=/r/x\nmode=0660\nowner=o\ngroup=p\n"
       "max_message_size=1M\nlane=0\nport=none\nbind=127.0.0.1, ::1\npartial_timeout=30s\nallow=a, b*\ndeny=bc\n"
@@ -145,6 +146,7 @@ TEST(ConfigTest, EveryOptionIsRead) {
   EXPECT_EQ(config.segment_dir, "memfd");
   EXPECT_EQ(config.when_full, WhenFull::kReject);
   EXPECT_EQ(config.reject_lanes, "0");
+  EXPECT_EQ(config.partition_share, 100);
   EXPECT_EQ(config.max_topics, 7);
   EXPECT_EQ(config.log_to, "/var/log/dory.log");
   EXPECT_EQ(config.log_level, LogLevel::kError);
@@ -162,8 +164,8 @@ TEST(ConfigTest, EveryOptionIsRead) {
                                        {SaslMechanism::kScramSha512, "n", "/w", "", "", "", "s"}}));
   EXPECT_EQ(config.topic_defaults, (TopicConfig{Batching::kOff, 1, 1024, 9,
                                                 Compression::kZstd, 22, 0, 99,
-                                                Partitioner::kCrc32, PartitionKeyFallback::kNext,
-                                                TimestampSource::kReceive, EmptyValue::kEmpty, Rate{7, 3000}, 0,
+                                                Partitioner::kCrc32, PartitionKeyFallback::kNext, PartitionFull::kDiscardNewest,
+                                                TimestampSource::kReceive, EmptyValue::kEmpty, Rate{7, 3000}, 3'600'000, 0,
                          5000, 0, OnAmbiguous::kAtMostOnce}));
   EXPECT_EQ(config.inputs, (std::vector<InputConfig>{{"x", InputType::kUnixDatagram, "/r/x", 0660,
                                                       "o", "p", 1 << 20, 0, 0, {}, 0, "a, b*", "bc"},

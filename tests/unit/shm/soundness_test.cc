@@ -194,6 +194,15 @@ TEST_F(SoundnessTest, WhatIsUnderWayIsAlone) {
   ExpectUnsound("not the only one that is being settled");
 }
 
+TEST_F(SoundnessTest, WhatWasNeverSentIsDiscardedBesideWhatIsUnderWay) {
+  AddBatch(BatchKind::kKey, BatchState::kSent, 2);
+  BatchDescriptor& keyed = AddBatch(BatchKind::kKey, BatchState::kDiscarded, 2);
+  ExpectSound();
+  keyed.word = {};
+  AddBatch(BatchKind::kAny, BatchState::kDiscarded, 2).partition_row = kNoIndex;
+  ExpectSound();
+}
+
 TEST_F(SoundnessTest, ChainsAreNobodyElses) {
   AddBatch(BatchKind::kKey, BatchState::kOpen, 0, kBlockSize);
   AddBatch(BatchKind::kKey, BatchState::kOpen, 1, kBlockSize);
