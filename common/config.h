@@ -27,7 +27,7 @@ namespace dory {
 // The values of each enum are in the order of its words in the option table.
 enum class WhenFull { kBlock, kReject };
 enum class InputType { kUnixDatagram, kUnixStream, kTcp };
-enum class Batching { kPerTopic, kOff };
+enum class Batching { kPerTopic, kCombined, kOff };
 enum class TimestampSource { kClient, kReceive };
 enum class EmptyValue { kNull, kEmpty };
 enum class Compression { kNone, kGzip, kSnappy, kLz4, kZstd };  // Kafka's numbers, too

@@ -266,9 +266,11 @@ constexpr OptionRow kOptions[] = {
     {kSasl, "service_name", kName, "kafka", 1, 64, "", kKafkaWorker, Bind<&SaslConfig::service_name>(),
      "First part of the brokers' Kerberos name: what they call sasl.kerberos.service.name."},
 
-    {kTopic, "batching", kEnum, "per_topic", 0, 0, "per_topic|off", kKafkaWorker | kReload,
+    {kTopic, "batching", kEnum, "per_topic", 0, 0, "per_topic|combined|off", kKafkaWorker | kReload,
      Bind<&TopicConfig::batching>(),
-     "per_topic gathers messages until one of the limits below is reached; off sends at once."},
+     "per_topic gathers messages until one of the limits below is reached; combined does, too, but the limits "
+     "count what all such topics hold together, and then all their batches are sent, so that many small topics "
+     "share requests; off sends at once."},
     {kTopic, "batch_time", kDuration, "100ms", kMs, kHour, "", kKafkaWorker | kReload,
      Bind<&TopicConfig::batch_time_ms>(),
      "A batch is sent when its first message has waited this long, by Dory's own clock."},

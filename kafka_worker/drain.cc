@@ -96,7 +96,8 @@ BatchId Drain::OpenFor(Topic& topic, BatchQueue& queue, const shm::NewBatch& bat
   const BatchId id = memory_.pool.Open(batch);
   queue.push_back(id);
   if (queue.size() > 1) topics_.MarkDirty(topic);  // the one before it is due now
-  topics_.MarkDirtyAt(topic, now_ms + topic.config.batch_time_ms);
+  const bool has_own_clock = topic.config.batching != Batching::kCombined;
+  if (has_own_clock) topics_.MarkDirtyAt(topic, now_ms + topic.config.batch_time_ms);
   return id;
 }
 
@@ -148,6 +149,7 @@ Drain::Placed Drain::PlaceRouted(Topic& topic, const Arrival& arrival, int64_t n
       topic.config.batching == Batching::kOff || topic.config.batch_messages > 0) {
     topics_.MarkDirty(topic);
   }
+  if (topic.config.batching == Batching::kCombined) topics_.NoteCombined(topic, record.size(), now_ms);
   return Placed::kYes;
 }
 
@@ -165,8 +167,8 @@ Drain::Placed Drain::PlaceWaiting(Topic& topic, const Arrival& arrival, int64_t 
   if (!fits) {
     id = memory_.pool.Open({shm::BatchKind::kWaiting, topic.row, shm::kNoIndex, 0, arrival.received_boottime_ns});
     topic.waiting.push_back(id);
-    topics_.NoteWaiting(topic);
     topics_.MarkDirty(topic);  // it has its limits
+    topics_.NoteWaiting(topic);
   }
   const ByteSpan pieces[] = {arrival.bytes};
   memory_.Mark(shm::Step::kC3, arrival.position);

@@ -140,7 +140,7 @@ void KafkaWorker::RunTurn() {
     if (draining_ && moved) topics_.MarkAllDirty();  // what has just come is due at once
     topics_.MarkDue(now_ms);
     moved |= unsent_limits_.Enforce(now_ms);
-    sender_.Dispatch({BoottimeNs(), draining_}, now_ms);
+    sender_.Dispatch({BoottimeNs(), draining_, topics_.combined_before()}, now_ms);
     lookup_.Dispatch(now_ms);
     moved_any |= moved;
     if (!moved) break;

@@ -1,6 +1,7 @@
 #include "kafka_worker/topics.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/clock.h"
 #include "common/crash_point.h"
@@ -16,6 +17,7 @@ using shm::BatchState;
 int64_t DueInMs(const BatchDescriptor& batch, const TopicConfig& config, bool last, const DueRule& rule) {
   const bool pinned = static_cast<BatchState>(batch.word.state) == BatchState::kPinned;
   if (rule.drain || !last || pinned || config.batching == Batching::kOff) return 0;
+  if (config.batching == Batching::kCombined && batch.order < rule.combined_before) return 0;
   if (batch.commit.bytes >= static_cast<uint64_t>(config.batch_bytes)) return 0;
   if (config.batch_messages > 0 && batch.commit.count >= static_cast<uint64_t>(config.batch_messages)) return 0;
   const int64_t left_ns = batch.first_record_boottime_ns + config.batch_time_ms * 1'000'000 - rule.now_ns;
@@ -167,7 +169,28 @@ void TopicTable::MarkDirtyAt(Topic& topic, int64_t at_ms) {
   alarms_.push({at_ms, topic.row});
 }
 
+void TopicTable::NoteCombined(Topic& topic, uint64_t bytes, int64_t now_ms) {
+  const TopicConfig& config = topic.config;
+  if (!std::exchange(topic.is_combined, true)) combined_.topics.push_back(&topic);
+  combined_.bytes += bytes;
+  combined_.messages += 1;
+  combined_.due_ms = std::min(combined_.due_ms, now_ms + config.batch_time_ms);
+  const bool enough = combined_.bytes >= static_cast<uint64_t>(config.batch_bytes) ||
+                      (config.batch_messages > 0 && combined_.messages >= config.batch_messages);
+  if (enough) MakeCombinedDue();
+}
+
+// All together, so that they share requests.
+void TopicTable::MakeCombinedDue() {
+  for (Topic* topic : combined_.topics) {
+    topic->is_combined = false;
+    MarkDirty(*topic);
+  }
+  combined_ = {.topics = {}, .before = memory_.pool.next_order()};
+}
+
 void TopicTable::MarkDue(int64_t now_ms) {
+  if (combined_.due_ms <= now_ms) MakeCombinedDue();
   while (!alarms_.empty() && alarms_.top().at_ms <= now_ms) {
     Topic& topic = *by_row_[alarms_.top().row];
     if (alarms_.top().at_ms == topic.alarm_ms) topic.alarm_ms = INT64_MAX;
@@ -177,7 +200,8 @@ void TopicTable::MarkDue(int64_t now_ms) {
 }
 
 int64_t TopicTable::NextDueMs(int64_t now_ms) const {
-  return alarms_.empty() ? -1 : std::max<int64_t>(alarms_.top().at_ms - now_ms, 0);
+  const int64_t next_ms = std::min(combined_.due_ms, alarms_.empty() ? INT64_MAX : alarms_.top().at_ms);
+  return next_ms == INT64_MAX ? -1 : std::max<int64_t>(next_ms - now_ms, 0);
 }
 
 uint64_t TopicTable::ShareBlocks() const {

@@ -106,6 +106,7 @@ struct Topic {
   int64_t without_headers_until_ms = 0;  // likewise for headers, of batches without sequences
   int64_t deadline_since_ns = 0;  // since when delivery_deadline is what it is, where it was reloaded; CLOCK_BOOTTIME
   int64_t full_said_ms = INT64_MIN / 2;  // when it was said last that what waits has used up the share
+  bool is_combined = false;  // it has records in a batch that TopicTable counts as combined
   bool dirty = false;
   bool listed_waiting = false;
   std::vector<const BrokerConnection*> waits_at;  // that had no room (Sender::OnRoom)
@@ -124,6 +125,7 @@ inline bool IsLogNew(const shm::PartitionRow& row, const protocol::TopicId& id) 
 struct DueRule {
   int64_t now_ns;  // CLOCK_BOOTTIME
   bool drain;      // everything is due: a stop, or doryctl drain
+  uint64_t combined_before = 0;  // so are combined topics' batches of a lesser `order`
 };
 
 // In how many ms this OPEN or PINNED batch is to be sent, 0: now; `last` where it could still take records.
@@ -169,18 +171,32 @@ class TopicTable {
   // In how many ms the next one's comes; -1: none's.
   int64_t NextDueMs(int64_t now_ms) const;
 
+  // A record came into a batch of a topic whose batching is combined.
+  void NoteCombined(Topic& topic, uint64_t bytes, int64_t now_ms);
+  uint64_t combined_before() const { return combined_.before; }
+
   // Blocks of the pool from which on a topic's partition_full applies.
   uint64_t ShareBlocks() const;
 
   void SetConfig(const Config& config);
 
  private:
+  // What combined topics hold together since their batches were due the last time.
+  struct Combined {
+    std::vector<Topic*> topics;
+    uint64_t bytes = 0;
+    int64_t messages = 0;
+    int64_t due_ms = INT64_MAX;  // CLOCK_MONOTONIC
+    uint64_t before = 0;         // batches of a lesser `order` are due
+  };
+
   struct Alarm {
     int64_t at_ms;
     uint32_t row;
     bool operator>(const Alarm& other) const { return at_ms > other.at_ms; }
   };
 
+  void MakeCombinedDue();
   shm::WaitingPlace FindWaitingPlace(const Topic& topic) const;
   void AdoptPartitioned(Topic& topic, BatchId batch);
 
@@ -192,6 +208,7 @@ class TopicTable {
   std::map<std::pair<uint32_t, int32_t>, uint32_t> partition_rows_;
   std::vector<Topic*> waiting_;
   std::vector<Topic*> dirty_;
+  Combined combined_;
   std::priority_queue<Alarm, std::vector<Alarm>, std::greater<>> alarms_;
 };
 

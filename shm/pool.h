@@ -70,6 +70,9 @@ class Pool : public PoolView {
   // Finds the live batches' chains and frees the rest. REQUIRES: recovery is done.
   void Rebuild();
 
+  // Of the next batch that is opened.
+  uint64_t next_order() const { return next_order_; }
+
   uint32_t free_blocks() const { return static_cast<uint32_t>(free_.size()); }
   BatchDescriptor& writable(BatchId batch) { return writable_batches_[batch]; }
 

@@ -89,6 +89,30 @@ TEST_F(SenderTest, AnAlarmThatIsTooEarlyIsSetAgain) {
   }));
 }
 
+// Six of three topics are enough, and go in one request.
+TEST_F(SenderTest, CombinedTopicsShareARequest) {
+  std::vector<uint32_t> rows = {topic_};
+  for (const char* name : {"second", "third"}) {
+    rows.push_back(segment_.AddTopic(name));
+    broker_.topics[name] = 1;
+  }
+  Configure("batching = combined\nbatch_time = 1h\nbatch_messages = 6\n");
+  size_t appended = 0;
+  EXPECT_TRUE(LiveUntil([&] {
+    if (appended < 6) {
+      segment_.Append(rows[appended % 3], std::to_string(appended));
+      ++appended;
+      RingBell();
+    }
+    return appended == 6 && IsSettled();
+  }));
+  ASSERT_EQ(broker_.seen[0].size(), 3u);
+  for (const SeenBatch& batch : broker_.seen[0]) {
+    EXPECT_EQ(batch.values.size(), 2u);
+    EXPECT_EQ(batch.in_request, 3u);
+  }
+}
+
 // Without waiting for the answer to the first.
 TEST_F(SenderTest, MoreThanOneRequestCanTakeGoesWithTheNext) {
   broker_.topics["topic"] = 20;

@@ -49,7 +49,43 @@ TEST(DueInMsTest, AtOnceForOtherReasons) {
   EXPECT_EQ(DueInMs(pinned, MakeConfig(), true, rule), 0);
 }
 
+TEST(DueInMsTest, CombinedWithOthers) {
+  TopicConfig config = MakeConfig();
+  config.batching = Batching::kCombined;
+  shm::BatchDescriptor batch = MakeBatch(10, 1);
+  batch.order = 7;
+  EXPECT_EQ(DueInMs(batch, config, true, {1'000'000'000, false, 7}), 100);
+  EXPECT_EQ(DueInMs(batch, config, true, {1'000'000'000, false, 8}), 0);
+  config.batching = Batching::kPerTopic;
+  EXPECT_EQ(DueInMs(batch, config, true, {1'000'000'000, false, 8}), 100);
+}
+
 using TopicTableTest = DrainFixture;
+
+// The first of them to wait long enough, or what they hold together, takes all with it.
+TEST_F(TopicTableTest, CombinedTopicsAreDueTogether) {
+  Topic& one = MakeKnown(0);
+  Topic& two = MakeKnown(1);
+  for (Topic* topic : {&one, &two}) topic->config.batching = Batching::kCombined;
+  two.config.batch_messages = 3;
+  topics_->NoteCombined(one, 10, 1000);
+  topics_->NoteCombined(two, 10, 1040);
+  topics_->MarkDue(1050);
+  EXPECT_EQ(topics_->NextDueMs(1050), 50);
+  EXPECT_FALSE(topics_->HasDirty());
+  EXPECT_EQ(topics_->combined_before(), 0u);
+  topics_->MarkDue(1100);
+  EXPECT_EQ(topics_->NextDueMs(1100), -1);
+  EXPECT_EQ(topics_->TakeDirty(), (std::vector<Topic*>{&one, &two}));
+  EXPECT_EQ(topics_->combined_before(), memory_->pool.next_order());
+  topics_->NoteCombined(one, 10, 2000);
+  topics_->NoteCombined(one, 10, 2000);
+  EXPECT_FALSE(topics_->HasDirty());
+  topics_->NoteCombined(two, 10, 2000);
+  EXPECT_EQ(topics_->TakeDirty(), (std::vector<Topic*>{&one, &two}));
+  topics_->NoteCombined(two, 1 << 20, 3000);
+  EXPECT_EQ(topics_->TakeDirty(), std::vector<Topic*>{&two});
+}
 
 TEST_F(TopicTableTest, ATopicIsMadeOnce) {
   bool created = false;
