@@ -119,7 +119,7 @@ Drain::Placed Drain::PlaceRouted(Topic& topic, const Arrival& arrival, int64_t n
   if (queue == nullptr) return arrival.from_ring ? PlaceWaiting(topic, arrival, now_ms) : Placed::kFull;
 
   const uint64_t most = arrival.bytes.size() + protocol::kMaxRecordOverhead;
-  const bool fits = Accepts(topic, *queue, arrival, most, ChooseBatchLimit(topic, topics_.ShareBlocks(), kBatchBytesLimit));
+  const bool fits = Accepts(topic, *queue, arrival, most, ChooseBatchLimit(topic, topics_.ShareBlocks(), topic.batch_bytes_limit));
   if (!fits && DiscardsNewest(topic, *queue, now_ms)) {
     DiscardArrival(topic, arrival, shm::Discard::kPartitionFull);
     return Placed::kYes;

@@ -19,9 +19,6 @@
 
 namespace dory::kafka {
 
-// A batch takes no more records beyond this: with its header it stays below the 1,048,588 bytes that
-// brokers take by default.
-inline constexpr uint64_t kBatchBytesLimit = 1'000'000;
 inline constexpr uint64_t kWaitingBatchBytes = 1 << 20;
 
 struct PassResult {

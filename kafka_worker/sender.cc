@@ -320,6 +320,9 @@ bool Sender::PrepareFirstSend(Topic& topic, int32_t number, BatchId id, Sequenci
   BatchDescriptor& batch = memory_.pool.writable(id);
   uint64_t count = batch.commit.count - batch.word.first;
   if (partition.trouble.most_records > 0) count = std::min<uint64_t>(count, partition.trouble.most_records);
+  if (topic.batch_bytes_limit < batch.commit.bytes) {  // it began when more was allowed; about so many do
+    count = std::clamp<uint64_t>(topic.batch_bytes_limit * batch.commit.count / batch.commit.bytes, 1, count);
+  }
   NoteLog(&row, topic.id);
   shm::SequenceWord sequence = shm::kNoSequence;
   const bool with = sequencing == Sequencing::kWith;

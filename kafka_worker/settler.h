@@ -95,6 +95,7 @@ class Settler {
   void Refuse(const SentBatch& sent, const protocol::ErrorCode& error, const PartitionResult& result);
   void RefuseCodec(const SentBatch& sent, const protocol::ErrorCode& error);
   void RefuseNamed(const SentBatch& sent, const protocol::ErrorCode& error, const PartitionResult& result);
+  void LearnBatchLimit(const SentBatch& sent);
   void ShrinkWindow(const SentBatch& sent, uint64_t count);
   Partition& PartitionOf(const SentBatch& sent) const;
 

@@ -172,6 +172,7 @@ void Settler::RefuseNamed(const SentBatch& sent, const ErrorCode& error, const P
                shm::MakeBatchWord(BatchState::kSent, memory_.pool.descriptor(sent.batch).word.first, 1));
     DORY_CRASH_POINT("C9.named");
   } else if (count > 1) {
+    if (error.action == Action::kSplit) LearnBatchLimit(sent);
     ShrinkWindow(sent, count / 2);
     return;
   }
@@ -196,6 +197,19 @@ void Settler::DiscardCorrupt(const SentBatch& sent) {
   shm::Store(batch.word, shm::MakeBatchWord(BatchState::kSent, batch.word.first, left));
   DORY_CRASH_POINT("C9.corrupt");
   SettleDiscarded(sent, shm::Discard::kCorrupt);
+}
+
+// The window was too large: from here on batches of the topic do not grow to more than half of it. Less than a block
+// would not save a request that is refused as often as blocks of which most is empty.
+void Settler::LearnBatchLimit(const SentBatch& sent) {
+  if (!BatchHolds(memory_.pool, sent.batch)) return;
+  uint64_t bytes = 0;
+  ForEachOfWindow(memory_.pool, sent.batch,
+                  [&bytes](const protocol::RecordView& record, int64_t) { bytes += protocol::RecordSize(record); });
+  const uint64_t limit = std::max<uint64_t>(bytes / 2, shm::kBlockSize);
+  if (limit >= sent.topic->batch_bytes_limit) return;
+  sent.topic->batch_bytes_limit = limit;
+  LogInfo("topic {}: batches have at most {} bytes from now on", sent.topic->name, limit);
 }
 
 // The same base sequence with fewer records: nothing of the window is in the log.

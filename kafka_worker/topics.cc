@@ -215,6 +215,7 @@ void TopicTable::SetConfig(const Config& config) {
     const TopicConfig& fresh = config_.ForTopic(topic->name);
     if (fresh.compression != topic->config.compression) topic->codec_missed = topic->codec_refused = false;
     if (fresh.delivery_deadline_ms != topic->config.delivery_deadline_ms) topic->deadline_since_ns = BoottimeNs();
+    topic->batch_bytes_limit = kBatchBytesLimit;  // brokers may have been configured anew, too
     topic->config = fresh;
   }
   MarkAllDirty();

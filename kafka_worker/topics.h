@@ -28,6 +28,10 @@ class BrokerConnection;
 using shm::BatchId;
 using BatchQueue = std::vector<BatchId>;  // short; the front is the oldest
 
+// A batch takes no more records beyond this: with its header it stays below the 1,048,588 bytes that
+// brokers take by default.
+inline constexpr uint64_t kBatchBytesLimit = 1'000'000;
+
 // Answers in a row that a batch can't get past by being patient alone. CLOCK_MONOTONIC, 0: none.
 struct Trouble {
   int64_t unauthorized_since_ms = 0;
@@ -104,6 +108,8 @@ struct Topic {
   // one is tried with; 0: it has them. CLOCK_MONOTONIC.
   int64_t without_sequences_until_ms = 0;
   int64_t without_headers_until_ms = 0;  // likewise for headers, of batches without sequences
+  // A batch does not grow beyond it: brokers' MESSAGE_TOO_LARGE made it less.
+  uint64_t batch_bytes_limit = kBatchBytesLimit;
   int64_t deadline_since_ns = 0;  // since when delivery_deadline is what it is, where it was reloaded; CLOCK_BOOTTIME
   int64_t full_said_ms = INT64_MIN / 2;  // when it was said last that what waits has used up the share
   bool is_combined = false;  // it has records in a batch that TopicTable counts as combined

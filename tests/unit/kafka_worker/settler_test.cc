@@ -63,6 +63,25 @@ TEST_F(SettlerTest, TooLargeIsHalved) {
   EXPECT_EQ(Books().Delivered(), 20u);
 }
 
+// A topic's batches do not grow to what its brokers have refused before.
+TEST_F(SettlerTest, TheLimitIsLearntFromTheFirstThatIsTooLarge) {
+  const std::string large(4'200, 'x');
+  broker_.most_records = 4;
+  AppendMany(32, "a" + large);
+  size_t before = 0;
+  EXPECT_TRUE(LiveUntil([&] {
+    if (before == 0 && IsSettled()) {
+      before = broker_.seen[0].size();
+      AppendMany(32, "b" + large);
+      RingBell();
+    }
+    return before > 0 && IsSettled();
+  }));
+  ASSERT_EQ(broker_.log[0].size(), 64u);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(broker_.seen[0][i].values.size(), 32u >> i);
+  for (size_t i = 3; i < broker_.seen[0].size(); ++i) EXPECT_LE(broker_.seen[0][i].values.size(), 4u);
+}
+
 TEST_F(SettlerTest, ARecordThatIsTooLargeAloneIsDiscarded) {
   AppendMany(4);
   broker_.script[0] = {{.code = 10}, {.code = 10}, {.code = 10}};
