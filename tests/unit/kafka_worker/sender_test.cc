@@ -287,6 +287,26 @@ TEST_F(SenderTest, WhatIsUnderWayStaysWithItsPartition) {
   EXPECT_EQ(broker_.log[1], Values{"younger"});
 }
 
+// It would come there behind younger ones that went round it.
+TEST_F(SenderTest, ABatchOfAKeyThatWasSentOnceDoesNotTakeTheNext) {
+  broker_.topics["topic"] = 2;
+  broker_.leaderless = {0};
+  segment_.AppendKeyed(topic_, 0, "sent once");
+  const auto find_open = [this] { return FindBatch(shm::BatchState::kOpen); };
+  ASSERT_TRUE(LiveUntil([&] { return find_open() != nullptr && broker_.metadata_requests >= 2; }));
+  const auto* const batches = segment_.check().Get<shm::BatchDescriptor>(shm::RegionKind::kBatches, 0);
+  const auto pinned = static_cast<shm::BatchId>(find_open() - batches);
+  WritableBatch(pinned).word = shm::MakeBatchWord(shm::BatchState::kPinned, 0, 0);
+  Configure("batch_time = 1ms\npartition_key_fallback = next\n");
+  segment_.AppendKeyed(topic_, 0, "younger");
+  const size_t before = broker_.metadata_requests;
+  EXPECT_TRUE(LiveUntil([&] {
+    if (broker_.metadata_requests >= before + 3) broker_.leaderless.clear();
+    return IsSettled();
+  }));
+  EXPECT_EQ(broker_.log[0], (Values{"sent once", "younger"}));
+}
+
 // Metadata is fine, the leader is down: nothing but its back-off says when to try again.
 TEST_F(SenderTest, ALeaderThatIsDownIsTriedAgainUntilItIsUp) {
   FakeBroker other(context_.loop, false);
