@@ -110,6 +110,7 @@ BatchQueue* Drain::FindQueue(Topic& topic, const Arrival& arrival, uint32_t* row
     partition.row = topics_.EnsurePartitionRow(topic.row, static_cast<int32_t>(route.partition));
   }
   *row = partition.row;
+  TopicTable::NoteBusy(topic, route.partition);
   return partition.row == shm::kNoIndex ? nullptr : &partition.keyed;
 }
 

@@ -42,6 +42,7 @@ void Sender::MoveQueue(Topic& topic, BatchQueue Partition::*queue, size_t from) 
     taken.push_back(id);
   }
   lost.clear();
+  TopicTable::NoteBusy(topic, to);
   std::sort(taken.begin(), taken.end(), [this](BatchId a, BatchId b) {
     return memory_.pool.descriptor(a).order < memory_.pool.descriptor(b).order;
   });

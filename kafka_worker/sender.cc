@@ -53,23 +53,44 @@ void Sender::Dispatch(const DueRule& rule, int64_t now_ms) {
 void Sender::AssignTopic(Topic& topic, Turn* turn) {
   if (!topic.known) return;
   if (topic.partitions.size() > topic.partition_count) EmptyLost(topic);
-  const size_t count = topic.partition_count;
-  const size_t start = topic.next_partition;
   turn->look_again_ms = INT64_MAX;
-  turn->has_healthy = std::any_of(topic.partitions.begin(), topic.partitions.end(),
-                                  [](const Partition& p) { return p.leader >= 0 && !p.suspicion.suspect; });
-  for (size_t i = 0; i < count; ++i) {
-    const size_t index = (start + i) % count;
-    const Partition& partition = topic.partitions[index];
-    if (partition.state == Partition::State::kInFlight && !DORY_IS_MUTANT("two batches of one partition SENT")) continue;
-    if (partition.state == Partition::State::kAsking) continue;
-    if (partition.not_before_ms > turn->now_ms) {
-      turn->look_again_ms = std::min(turn->look_again_ms, partition.not_before_ms);
-    } else {
-      AssignPartition(topic, index, turn);
+  if (MayNeedIdle(topic, turn)) {
+    AssignToAll(topic, turn);
+  } else {
+    turn->has_healthy = true;  // nobody asks
+    for (const size_t index : TopicTable::ListBusy(topic)) {
+      if (index < topic.partition_count) LookAt(topic, index, turn);
     }
   }
   if (turn->look_again_ms != INT64_MAX) topics_.MarkDirtyAt(topic, turn->look_again_ms);
+}
+
+// Whether a partition may have something to do that has no batch of its own: one of any partition is due, or it
+// stands in for its neighbours.
+bool Sender::MayNeedIdle(Topic& topic, Turn* turn) const {
+  if (topic.config.partition_key_fallback == PartitionKeyFallback::kNext) return true;
+  Pick pick;
+  Consider(topic, &topic.any, turn, &pick);
+  return pick.from != nullptr;
+}
+
+void Sender::AssignToAll(Topic& topic, Turn* turn) {
+  const size_t count = topic.partition_count;
+  const size_t start = topic.next_partition;
+  turn->has_healthy = std::any_of(topic.partitions.begin(), topic.partitions.end(),
+                                  [](const Partition& p) { return p.leader >= 0 && !p.suspicion.suspect; });
+  for (size_t i = 0; i < count; ++i) LookAt(topic, (start + i) % count, turn);
+}
+
+void Sender::LookAt(Topic& topic, size_t index, Turn* turn) {
+  const Partition& partition = topic.partitions[index];
+  if (partition.state == Partition::State::kInFlight && !DORY_IS_MUTANT("two batches of one partition SENT")) return;
+  if (partition.state == Partition::State::kAsking) return;
+  if (partition.not_before_ms > turn->now_ms) {
+    turn->look_again_ms = std::min(turn->look_again_ms, partition.not_before_ms);
+  } else {
+    AssignPartition(topic, index, turn);
+  }
 }
 
 // A suspect one takes an AnyPartition batch where no other could, and now and then to see whether it is
@@ -245,6 +266,7 @@ void Sender::Assign(Topic& topic, size_t index, BatchId id, BatchQueue* from, Br
   }
   if (from == &topic.any) topic.next_partition = index + 1;
   if (from != nullptr) from->erase(from->begin());
+  TopicTable::NoteBusy(topic, index);
   partition.state = Partition::State::kInFlight;
   partition.batch = id;
   partition.asked = false;

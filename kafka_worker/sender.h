@@ -118,6 +118,9 @@ class Sender {
   };
 
   void AssignTopic(Topic& topic, Turn* turn);
+  bool MayNeedIdle(Topic& topic, Turn* turn) const;
+  void AssignToAll(Topic& topic, Turn* turn);
+  void LookAt(Topic& topic, size_t index, Turn* turn);
   void AssignPartition(Topic& topic, size_t index, Turn* turn);
   void AssignSuspects(Turn* turn);
   void Assign(Topic& topic, size_t index, BatchId batch, BatchQueue* from, BrokerConnection* connection, Turn* turn);

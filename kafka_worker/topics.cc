@@ -95,6 +95,7 @@ void TopicTable::AdoptPartitioned(Topic& topic, BatchId id) {
   topic.partition_count = topic.partitions.size();
   Partition& partition = topic.partitions[static_cast<size_t>(number)];
   partition.row = batch.partition_row;
+  NoteBusy(topic, static_cast<size_t>(number));
   if (static_cast<BatchState>(batch.word.state) == BatchState::kSent) {
     if (partition.batch != shm::kNoIndex) std::abort();  // two SENT batches of one partition
     partition.batch = id;
@@ -130,6 +131,22 @@ shm::WaitingPlace TopicTable::FindWaitingPlace(const Topic& topic) const {
   while (place.index < first) place = shm::NextWaiting(memory_.pool, oldest, place);
   place.index = first;  // what is left of it, where a wild write hit a record before
   return place;
+}
+
+void TopicTable::NoteBusy(Topic& topic, size_t partition) {
+  if (topic.partitions[partition].listed_busy) return;
+  topic.partitions[partition].listed_busy = true;
+  topic.busy.push_back(partition);
+}
+
+const std::vector<size_t>& TopicTable::ListBusy(Topic& topic) {
+  std::erase_if(topic.busy, [&topic](size_t index) {
+    Partition& partition = topic.partitions[index];
+    const bool idle = partition.state == Partition::State::kIdle;
+    partition.listed_busy = !idle || !partition.keyed.empty() || !partition.pinned.empty();
+    return !partition.listed_busy;
+  });
+  return topic.busy;
 }
 
 void TopicTable::NoteWaiting(Topic& topic) {

@@ -66,6 +66,7 @@ struct Partition {
   bool duplicates_counted = false;  // of `batch`, whose outcome is still unknown
   BatchQueue keyed;
   BatchQueue pinned;  // AnyPartition batches that were sent here once
+  bool listed_busy = false;  // in its topic's `busy`
 };
 
 // Whether a broker that tells this epoch is behind what another one has said a moment ago. It is believed in
@@ -90,6 +91,7 @@ struct Topic {
   TopicConfig config;
   std::vector<Partition> partitions;  // by id; more than it has, where it had more (lost_partitions.cc)
   size_t partition_count = 0;         // that it has
+  std::vector<size_t> busy;           // those with a batch of their own, and some that had one (TopicTable::ListBusy)
   int64_t fewer_since_ms = 0;         // since when brokers say that they are fewer, and are not believed; 0: they do not
   bool another = false;               // what was known of it is of another cluster's
   bool known = false;                 // brokers said how many there are
@@ -155,6 +157,11 @@ class TopicTable {
   // Sizes `partitions`; those that were known keep what they have. Of fewer than before those that are gone have no
   // leader, and stay until what they hold has gone elsewhere.
   void SetPartitionCount(Topic& topic, size_t count);
+
+  // The partitions that have a batch of their own, queued or on its way, or wait for a lookup's end. One is noted
+  // whenever it may have its first.
+  static void NoteBusy(Topic& topic, size_t partition);
+  static const std::vector<size_t>& ListBusy(Topic& topic);
 
   // Those with waiting batches. A topic is noted whenever it has its first.
   void NoteWaiting(Topic& topic);

@@ -75,7 +75,7 @@ void UnsentLimits::EnforceOn(Topic& topic) {
   expired_ = 0;
   EnforceOnWaiting(topic);
   EnforceOnQueue(topic, &topic.any);
-  for (Partition& partition : topic.partitions) EnforceOnQueue(topic, &partition.keyed);
+  for (const size_t index : TopicTable::ListBusy(topic)) EnforceOnQueue(topic, &topic.partitions[index].keyed);
   if (expired_ > 0) {
     LogWarning("topic {}: {} messages discarded, never sent for longer than delivery_deadline", topic.name, expired_);
   }

@@ -145,6 +145,29 @@ TEST_F(TopicTableTest, TheEarliestAlarmCounts) {
   EXPECT_EQ(topics_->NextDueMs(1000), -1);
 }
 
+TEST_F(TopicTableTest, PartitionsWithABatchOfTheirOwnAreBusy) {
+  using Indices = std::vector<size_t>;
+  Topic& topic = MakeKnown(0, 9);
+  segment_.Append(0, "any");
+  segment_.AppendKeyed(0, 7, "keyed");
+  drain_->DrainRing(0);
+  EXPECT_EQ(TopicTable::ListBusy(topic), Indices{7});
+  Restart();
+  Topic& again = topics_->Get(0);
+  EXPECT_EQ(TopicTable::ListBusy(again), Indices{7});
+  Partition& partition = again.partitions[7];
+  partition.batch = partition.keyed.at(0);
+  partition.keyed.clear();
+  partition.state = Partition::State::kInFlight;
+  TopicTable::NoteBusy(again, 7);
+  EXPECT_EQ(TopicTable::ListBusy(again), Indices{7});
+  partition.state = Partition::State::kIdle;
+  EXPECT_EQ(TopicTable::ListBusy(again), Indices{});
+  TopicTable::NoteBusy(again, 7);
+  partition.state = Partition::State::kAsking;
+  EXPECT_EQ(TopicTable::ListBusy(again), Indices{7});
+}
+
 TEST_F(TopicTableTest, BatchesAreAdoptedWhereTheyBelong) {
   MakeKnown(0, 3);
   segment_.Append(0, "any");
