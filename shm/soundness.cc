@@ -233,9 +233,10 @@ class SoundnessCheck {
   }
 
   // One that was sent has a partition, and a producer id where its broker knows such; one of kind KEY has its
-  // partition from the first. What was never sent is discarded as it is, beside what is under way.
+  // partition from the first. What was never sent is discarded as it is, whole, beside what is under way.
   Status CheckPartitionOf(const BatchDescriptor& batch, BatchState state) {
-    const bool goes_unsent = state == BatchState::kDiscarded && batch.partition_row == kNoIndex;
+    const bool whole = uint64_t{batch.word.first} + batch.word.count == Load(batch.commit).count;
+    const bool goes_unsent = state == BatchState::kDiscarded && batch.partition_row == kNoIndex && whole;
     const bool was_sent = state != BatchState::kOpen && !goes_unsent;
     if (!was_sent && batch.kind != BatchKind::kKey) return Status::Ok();
     const uint64_t rows = Load(partitions_.count);

@@ -199,7 +199,10 @@ TEST_F(SoundnessTest, WhatWasNeverSentIsDiscardedBesideWhatIsUnderWay) {
   BatchDescriptor& keyed = AddBatch(BatchKind::kKey, BatchState::kDiscarded, 2);
   ExpectSound();
   keyed.word = {};
-  AddBatch(BatchKind::kAny, BatchState::kDiscarded, 2).partition_row = kNoIndex;
+  BatchDescriptor& any = AddBatch(BatchKind::kAny, BatchState::kDiscarded, 2);
+  any.partition_row = kNoIndex;
+  ExpectUnsound("partition row");  // what is left would be of none
+  any.word.count = 3;
   ExpectSound();
 }
 
