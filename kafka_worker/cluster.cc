@@ -174,7 +174,11 @@ void Cluster::OnMetadata(BrokerConnection& connection, int16_t version, const An
   const int64_t now = MonotonicMs();
   const Result<protocol::MetadataResponse> metadata =
       answer.body.ok() ? protocol::DecodeMetadataResponse(version, answer.body.value()) : answer.body.status();
-  if (!metadata.ok()) return OnNoMetadata(metadata.status());
+  if (!metadata.ok()) {
+    OnNoMetadata(metadata.status());
+    if (answer.end == Answer::End::kAnswered) connection.Close(metadata.status().Context("Metadata"));
+    return;
+  }
   connection.NoteThrottle(Api::kMetadata, version, metadata.value().throttle_time_ms);
   if (const int16_t code = metadata.value().error_code; code != protocol::error::kNone) {
     if (code == protocol::error::kRebootstrapRequired) ForgetBrokers();
@@ -223,7 +227,11 @@ void Cluster::OnProducerId(BrokerConnection& connection, int16_t version, const 
   const Result<ByteSpan>& body = answer.body;
   const auto response = body.ok() ? protocol::DecodeInitProducerIdResponse(version, body.value())
                                   : Result<protocol::InitProducerIdResponse>(body.status());
-  if (!response.ok()) return OnNoProducerId(response.status().message(), false);
+  if (!response.ok()) {
+    OnNoProducerId(response.status().message(), false);
+    if (answer.end == Answer::End::kAnswered) connection.Close(response.status().Context("InitProducerId"));
+    return;
+  }
   const protocol::ErrorCode& error = protocol::FindErrorCode(response.value().error_code);
   // Noise of this length can be read, too: half of all throttle times in it are days.
   if (&error != &protocol::kUnlistedErrorCode) {

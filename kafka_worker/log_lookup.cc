@@ -144,7 +144,11 @@ void LogLookup::Exchange(const Key& key, Api api, BrokerConnection& connection, 
     if (answer.end != Answer::End::kAnswered) return Fail(key, lookup, false, answer.body.status().message());
     const Result<Response> response =
         answer.body.ok() ? decode(version, answer.body.value()) : Result<Response>(answer.body.status());
-    if (!response.ok()) return Fail(key, lookup, true, response.status().message());
+    if (!response.ok()) {
+      const Status why = response.status().Context("an answer that can't be parsed");
+      Fail(key, lookup, true, why.message());
+      return connection.Close(why);
+    }
     connection.NoteThrottle(api, version, response.value().throttle_time_ms);
     const SentBatch& sent = lookup.question.sent;
     const Partition* found = protocol::FindPartition(response.value().partitions, sent.topic->name, sent.partition);

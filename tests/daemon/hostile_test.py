@@ -235,6 +235,30 @@ class HostileAnswers(Scripted):
     def known_brokers(self):
         return [shown["id"] for shown in self.status().get("brokers", []) if shown["id"] >= 0]
 
+    def test_what_cannot_be_read_ends_its_connection_alone(self):
+        """A whole frame, an answer to what was asked, but cut short inside. Of the two connections
+        one is for messages, the other one for looks."""
+        looks = (DESCRIBE_PRODUCERS, LIST_OFFSETS, FETCH)
+        broker = self.run_against(len(looks), offers_looks=True, mangles={
+            METADATA: [cut_short], INIT_PRODUCER_ID: [cut_short]},
+                                  kafka="producer_id_expiration = 1h")
+        self.send_batch(0)
+        self.wait_settled()
+        for partition, api in enumerate(looks):
+            broker.mangles[api].append(cut_short)
+            broker.script("t", partition, Step(code=7, appends=True, forgets=True))
+            self.send_messages(encode_keyed("t", partition, b"%d" % i, age_s=7200)
+                               for i in range(BATCH))
+            self.wait_settled()
+        self.assertEqual([api for api, _ in broker.mangled], [METADATA, INIT_PRODUCER_ID, *looks])
+        for api, connection in broker.mangled:
+            wait_for("that of api %d is closed" % api, lambda on=connection: not on.open)
+        self.assertEqual({event.connection for event in broker.events},
+                         {broker.events[-1].connection})
+        self.assertTrue(broker.connections[broker.events[-1].connection].open)
+        self.assertEqual([len(self.log_of(partition)) for partition in range(len(looks))],
+                         [2 * BATCH, BATCH, BATCH])
+
     def test_a_producer_id_is_got_nevertheless(self):
         mangles = [mangle for mangle in MANGLES if mangle not in (twice, byte_by_byte)]
         broker = self.run_against(1, mangles={INIT_PRODUCER_ID: mangles})

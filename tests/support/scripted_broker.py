@@ -98,7 +98,8 @@ class Connection:
                 break
             api = struct.unpack(">h", request[0][:2])[0]
             try:
-                for piece in self.broker.mangle(api, struct.pack(">i", len(answer)) + answer):
+                frame = struct.pack(">i", len(answer)) + answer
+                for piece in self.broker.mangle(self, api, frame):
                     self.socket.sendall(piece)
             except OSError:
                 break
@@ -136,6 +137,7 @@ class ScriptedBroker(LogAnswers):
         # By api, what becomes of its next answers, frame by frame: a function that gives the pieces
         # to send instead, or None.
         self.mangles = collections.defaultdict(collections.deque)
+        self.mangled = []                   # (api, connection) of those that were
         self.scripts = collections.defaultdict(collections.deque)
         self.producers = {}                 # (topic, partition, producer id) -> ProducerState
         self.next_producer_id = 7000
@@ -182,9 +184,11 @@ class ScriptedBroker(LogAnswers):
         with self.lock:
             self.scripts[topic, partition].extend(steps)
 
-    def mangle(self, api, frame):
+    def mangle(self, connection, api, frame):
         with self.lock:
             mangle = self.mangles[api].popleft() if self.mangles[api] else None
+            if mangle:
+                self.mangled.append((api, connection))
         return mangle(frame) if mangle else [frame]
 
     def forget_producers(self):
