@@ -307,6 +307,7 @@ void KafkaWorker::AddWarnings(const Topic& topic, control::WorkerStatus* status)
     status->add_warnings("topic " + topic.name + ": its message format is older than Kafka 0.11, headers are left out: " +
                          std::string(DescribeWithoutSequences(config_.kafka)));
   }
+  if (const std::string full = DescribeFull(topic, MonotonicMs()); !full.empty()) status->add_warnings(full);
   const std::string fate = topic.given_up ? "discarded" : "messages wait";
   if (topic.unknown_since_ms > 0) {
     status->add_warnings("topic " + topic.name + ": unknown to brokers, " + fate);

@@ -52,9 +52,14 @@ int64_t FindExpiryNs(const Topic& topic, int64_t first_record_boottime_ns) {
 void SayFull(Topic& topic, int64_t now_ms) {
   if (now_ms - topic.full_said_ms < kSayAgainMs) return;
   topic.full_said_ms = now_ms;
+  LogWarning("{}", DescribeFull(topic, now_ms));
+}
+
+std::string DescribeFull(const Topic& topic, int64_t now_ms) {
+  if (now_ms - topic.full_said_ms >= kSayAgainMs) return "";
   const bool newest = topic.config.partition_full == PartitionFull::kDiscardNewest;
-  LogWarning("topic {}: what waits uses up [buffer] partition_share; its {} messages are discarded", topic.name,
-             newest ? "newest" : "oldest");
+  return "topic " + topic.name + ": what waits uses up [buffer] partition_share; its " +
+         (newest ? "newest" : "oldest") + " messages are discarded";
 }
 
 bool UnsentLimits::Enforce(int64_t now_ms) {

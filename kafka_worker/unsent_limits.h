@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "kafka_worker/drain.h"
 #include "kafka_worker/memory.h"
@@ -37,6 +38,9 @@ int64_t FindExpiryNs(const Topic& topic, int64_t first_record_boottime_ns);
 
 // Logs that messages of the topic are discarded by its partition_full; now and then is enough.
 void SayFull(Topic& topic, int64_t now_ms);
+
+// For the status: what was said a moment ago; empty: nothing.
+std::string DescribeFull(const Topic& topic, int64_t now_ms);
 
 class UnsentLimits {
  public:

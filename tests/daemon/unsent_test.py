@@ -31,6 +31,7 @@ class Unsent(Scripted):
         wait_for("the others", lambda: self.log_of(0) == healthy)
         if policy != "wait":
             wait_for("discards", lambda: self.books()["discarded"] > 0)
+            self.assertIn("partition_share", str(self.status()["warnings"]))
         self.wait_received()
         broker.leaderless.clear()
         self.wait_settled()
