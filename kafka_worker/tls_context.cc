@@ -145,6 +145,7 @@ Status TlsContext::LoadIdentity(ssl_ctx_st* context) const {
                          lacks_password ? "the key is encrypted, and there is no [tls] key_password_file" : TakeTlsError());
   }
   ::SSL_CTX_set_default_passwd_cb_userdata(context, nullptr);
+  WipeStackBelow();  // OpenSSL wipes its own copies; registers with parts of them were saved there
   return status;
 }
 

@@ -1,6 +1,7 @@
 """That a Dory keeps a secret: it is nowhere to be read."""
 
 from support.harness import check, wait_until
+from support.secrets import read_memory
 
 
 def expect_no_secret(dory, secret):
@@ -14,20 +15,3 @@ def expect_no_secret(dory, secret):
                 check(secret.encode() not in found.read(), "%s of %s has a secret" % (file, name))
         wait_until(lambda pid=pid: secret.encode() not in read_memory(pid),     # while it is used
                    "the memory of %s has no secret" % name, 5)
-
-
-def read_memory(pid):
-    """What a core dump has: everything writable and private."""
-    found = []
-    with open("/proc/%d/maps" % pid, encoding="utf-8") as maps, \
-            open("/proc/%d/mem" % pid, "rb", buffering=0) as memory:
-        for line in maps:
-            where, mode = line.split()[:2]
-            begin, end = (int(address, 16) for address in where.split("-"))
-            if mode.startswith("rw") and mode[3] == "p":
-                try:
-                    memory.seek(begin)
-                    found.append(memory.read(end - begin))
-                except OSError:
-                    pass
-    return b"\n".join(found)
