@@ -9,7 +9,8 @@
 #   make check-sanitizers   most suites, the crash sweeps too, with SAN=address,undefined (at most an hour)
 #   make check-arch      the unit tests for aarch64, under qemu (at most 20 minutes)
 #   make unit            the unit tests alone
-#   make soak            the storm of kills for MINUTES=100, on real Kafka; never part of a check
+#   make soak            the storm of kills for MINUTES=100 and a broker that is stopped, on real Kafka; never part
+#                        of a check
 #   make fuzz            the libFuzzer targets, each for MINUTES=20; check-more runs them by a count
 #   make bench           figures beside a bare sink in the same run; never part of a check
 #   make deps            the Debian packages of a build, with apt-get where we are root
@@ -218,6 +219,7 @@ soak: deps-check
 	@$(MAKE) --no-print-directory all support
 	@$(MAKE) --no-print-directory CRASH=1 all
 	DORY_BIN=build/crash/bin tests/kafka/storm.py --seconds $$(( $(or $(MINUTES),100) * 60 )) --every-step 20
+	tests/kafka/isolation.py
 
 fuzz:
 	@packaging/install-packages build fuzz
@@ -228,6 +230,8 @@ bench: deps
 	@$(MAKE) --no-print-directory all support bench-programs
 	bench/run
 	bench/streams --connections
+	bench/latency
+	bench/scale
 
 docs: $(BIN)/config_docs $(BIN)/compat_docs
 	$< sample > etc/dory.conf
