@@ -1,12 +1,15 @@
 // acknowledging_broker: the least that a Kafka broker can do, so that a figure is Dory's alone. It takes
 // every batch, checks nothing, keeps nothing and acknowledges at once. Every topic exists.
 //
-// A thread a connection; it listens on 127.0.0.1, prints its port on a line, and runs until it is ended.
+// With --brokers N it is N brokers, each on a port of its own. The number at the end of a topic's name (none: 0)
+// chooses its number of partitions from --partitions, in turn, and who leads its first one.
+// A thread a connection; it listens on 127.0.0.1, prints its first port on a line, and runs until it is ended.
 // Source: the Kafka protocol guide; ApiVersions 3, Metadata 2, InitProducerId 1, Produce 8.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,8 +38,21 @@ constexpr size_t kSmallestTopic = 6;      // bytes of a topic in a Produce reque
 constexpr size_t kSmallestPartition = 8;  // likewise
 
 struct Options {
-  int32_t partitions = 12;
+  uint32_t brokers = 1;
+  std::vector<int32_t> partitions = {12};
 };
+
+struct Brokers {
+  Options options;
+  std::vector<uint16_t> ports;
+};
+
+uint32_t NumberOf(std::string_view topic) {
+  const size_t last = topic.find_last_not_of("0123456789");
+  uint32_t number = 0;
+  for (const char digit : topic.substr(last + 1)) number = number * 10 + static_cast<uint32_t>(digit - '0');
+  return number;
+}
 
 bool ReadAll(int fd, std::byte* to, size_t size) {
   for (size_t done = 0; done < size;) {
@@ -49,7 +65,7 @@ bool ReadAll(int fd, std::byte* to, size_t size) {
 
 class Connection {
  public:
-  Connection(int fd, uint16_t port, const Options& options) : fd_(fd), port_(port), options_(options) {}
+  Connection(int fd, const Brokers& brokers) : fd_(fd), brokers_(brokers) {}
   ~Connection() { ::close(fd_); }
 
   // Until the peer goes or says what can't be understood.
@@ -98,27 +114,36 @@ class Connection {
   }
 
   void PutMetadata(Reader* reader, Writer* writer) const {
-    writer->PutArrayCount(1);
-    writer->Put<int32_t>(1);
-    writer->PutString("127.0.0.1");
-    writer->Put<int32_t>(port_);
-    writer->PutNullableString(std::nullopt);
+    writer->PutArrayCount(brokers_.ports.size());
+    for (size_t i = 0; i < brokers_.ports.size(); ++i) {
+      writer->Put(static_cast<int32_t>(i + 1));
+      writer->PutString("127.0.0.1");
+      writer->Put<int32_t>(brokers_.ports[i]);
+      writer->PutNullableString(std::nullopt);
+    }
     writer->PutNullableString("acknowledging-broker");
     writer->Put<int32_t>(1);
     const size_t count = reader->ReadArrayCount(2);
     writer->PutArrayCount(count);
     for (size_t i = 0; i < count; ++i) {
+      const std::string_view topic = reader->ReadString();
       writer->Put<int16_t>(0);
-      writer->PutString(reader->ReadString());
+      writer->PutString(topic);
       writer->PutBool(false);
-      writer->PutArrayCount(static_cast<size_t>(options_.partitions));
-      for (int32_t partition = 0; partition < options_.partitions; ++partition) {
-        writer->Put<int16_t>(0);
-        writer->Put(partition);
-        writer->Put<int32_t>(1);
-        writer->PutArrayCount(0);
-        writer->PutArrayCount(0);
-      }
+      PutPartitions(NumberOf(topic), writer);
+    }
+  }
+
+  void PutPartitions(uint32_t topic, Writer* writer) const {
+    const std::vector<int32_t>& counts = brokers_.options.partitions;
+    const auto count = static_cast<uint32_t>(counts[topic % counts.size()]);
+    writer->PutArrayCount(count);
+    for (uint32_t partition = 0; partition < count; ++partition) {
+      writer->Put<int16_t>(0);
+      writer->Put(static_cast<int32_t>(partition));
+      writer->Put(static_cast<int32_t>((topic + partition) % brokers_.ports.size() + 1));
+      writer->PutArrayCount(0);
+      writer->PutArrayCount(0);
     }
   }
 
@@ -155,13 +180,13 @@ class Connection {
   }
 
   int fd_;
-  uint16_t port_;
-  const Options& options_;
+  const Brokers& brokers_;
   Bytes request_;
   Bytes response_;
 };
 
-int Run(const Options& options) {
+// A socket that listens; -1 and errno.
+int Listen(uint16_t* port) {
   const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -170,19 +195,35 @@ int Run(const Options& options) {
   auto* const plain = reinterpret_cast<sockaddr*>(&address);
   const bool listens = ::bind(listener, plain, size) == 0 && ::listen(listener, 16) == 0 &&
                        ::getsockname(listener, plain, &size) == 0;
-  if (!listens) {
-    std::perror("acknowledging_broker");
-    return 1;
+  *port = ntohs(address.sin_port);
+  return listens ? listener : -1;
+}
+
+void Accept(int listener, const Brokers& brokers) {
+  const int fd = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+  if (fd < 0) return;
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  std::thread([fd, &brokers] { Connection(fd, brokers).Serve(); }).detach();
+}
+
+int Run(const Options& options) {
+  Brokers brokers{options, std::vector<uint16_t>(options.brokers)};
+  std::vector<pollfd> listeners;
+  for (uint16_t& port : brokers.ports) {
+    listeners.push_back({Listen(&port), POLLIN, 0});
+    if (listeners.back().fd < 0) {
+      std::perror("acknowledging_broker");
+      return 1;
+    }
   }
-  const uint16_t port = ntohs(address.sin_port);
-  std::printf("%u\n", port);
+  std::printf("%u\n", brokers.ports.front());
   std::fflush(stdout);
   for (;;) {
-    const int fd = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
-    if (fd < 0) continue;
-    const int on = 1;
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    std::thread([fd, port, &options] { Connection(fd, port, options).Serve(); }).detach();
+    ::poll(listeners.data(), listeners.size(), -1);
+    for (const pollfd& listener : listeners) {
+      if (listener.revents != 0) Accept(listener.fd, brokers);
+    }
   }
 }
 
@@ -192,7 +233,10 @@ int Run(const Options& options) {
 int main(int argc, char** argv) {
   dory::bench::Options options;
   CLI::App app("Acknowledges every batch and keeps none.");
-  app.add_option("--partitions", options.partitions, "of every topic")->check(CLI::Range(1, 1000));
+  app.add_option("--brokers", options.brokers, "how many it is")->check(CLI::Range(1, 1000));
+  app.add_option("--partitions", options.partitions, "of a topic; several: of topics by their numbers, in turn")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1000));
   CLI11_PARSE(app, argc, argv);
   return dory::bench::Run(options);
 }

@@ -41,11 +41,17 @@ def show(name, values, rates, more=""):
         " %s |" % more), flush=True)
 
 
+def anonymous_kb(pid):
+    """Its own memory: the segment is a file."""
+    with open("/proc/%d/smaps_rollup" % pid, encoding="ascii") as f:
+        return sum(int(line.split()[1]) for line in f if line.startswith("Anonymous:"))
+
+
 @contextlib.contextmanager
-def acknowledging_broker():
+def acknowledging_broker(*options):
     """A broker of ours that acknowledges and keeps nothing; its address."""
-    with subprocess.Popen([os.path.join(BIN, "acknowledging_broker")], stdout=subprocess.PIPE,
-                          text=True) as broker:
+    with subprocess.Popen([os.path.join(BIN, "acknowledging_broker"), *map(str, options)],
+                          stdout=subprocess.PIPE, text=True) as broker:
         try:
             yield "127.0.0.1:%d" % int(broker.stdout.readline())
         finally:

@@ -137,6 +137,10 @@ TEST_F(TopicTableTest, TheEarliestAlarmCounts) {
   EXPECT_EQ(topics_->NextDueMs(50), 50);
   EXPECT_TRUE(topics_->HasDirty());
   topics_->TakeDirty();
+  topics_->MarkDirtyAt(topic, 51);  // it was looked at a moment too early
+  EXPECT_EQ(topics_->NextDueMs(50), 1);
+  topics_->MarkDue(51);
+  topics_->TakeDirty();
   topics_->MarkDirtyAt(topic, 70);
   topics_->MarkDue(60);
   EXPECT_EQ(topics_->NextDueMs(60), 10);
