@@ -1,17 +1,23 @@
-"""That a Dory keeps a secret: it is nowhere to be read."""
+"""That a Dory keeps a secret: it is nowhere to be read, nor any part of it."""
 
 from support.harness import check, wait_until
-from support.secrets import read_memory
+from support.secrets import find_secret, forms_of, read_memory
 
 
-def expect_no_secret(dory, secret):
+def expect_no_secret(dory, secret, user="", more_forms=(), find=find_secret):
     """Neither in the log, the status and the configuration's dump, nor in any process's memory."""
-    with open(dory.log, encoding="utf-8") as log:
-        check(secret not in log.read(), "the log has a secret")
-    check(secret not in dory.ctl("status", "--json").stdout, "the status has a secret")
+    forms = dict(forms_of(secret, user), **dict(more_forms))
+
+    def look(where, what):
+        found = find(where, forms)
+        check(not found, "%s has of the secret %s" % (what, found))
+
+    with open(dory.log, "rb") as log:
+        look(log.read(), "the log")
+    look(dory.ctl("status", "--json").stdout.encode(), "the status")
     for name, pid in dict(dory.workers(), dory=dory.process.pid).items():
         for file in ("cmdline", "environ"):
             with open("/proc/%d/%s" % (pid, file), "rb") as found:
-                check(secret.encode() not in found.read(), "%s of %s has a secret" % (file, name))
-        wait_until(lambda pid=pid: secret.encode() not in read_memory(pid),     # while it is used
+                look(found.read(), "%s of %s" % (file, name))
+        wait_until(lambda pid=pid: not find(read_memory(pid), forms),     # while it is used
                    "the memory of %s has no secret" % name, 5)

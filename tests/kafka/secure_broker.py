@@ -11,17 +11,22 @@ MTLS tells its clients port 6, where a test puts a Relay between; V6 is on port 
 anything.
 """
 
+import base64
 import os
 import selectors
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 
 from kafka.kdc import BROKER, REALM
 
-USER, PASSWORD, WRONG_PASSWORD = "dory", "only-for-dory-7Q", "not-the-password-9X"
-KEY_PASSWORD = "key-of-dory-3F"
+SASL_HANDSHAKE, SASL_AUTHENTICATE = 17, 36
+# As long as no_secret.py wants them.
+USER, PASSWORD = "dory", "only-for-dory-7Qm2Xv9Lk4Rt8Zc1Wp6Ys3Hd5N"
+WRONG_PASSWORD = "not-the-password-9Xb3Tf7Gj1Kn5Dw8Lq2Zr6V"
+KEY_PASSWORD = "key-of-dory-3Fh8Sm4Yc6Pb1Vx9Jt2Rk7Wd5Lg0"
 PORTS = {"PLAINTEXT": 0, "TLS": 2, "EXPIRED": 3, "OTHERNAME": 4, "MTLS": 5, "SASL": 7, "SASLTLS": 8,
          "SESSION": 9}
 MTLS_ADVERTISED = 6
@@ -145,6 +150,22 @@ def listener_settings(certificates, kdc):
         "com.sun.security.auth.module.Krb5LoginModule required isInitiator=false useKeyTab=true "
         'storeKey=true keyTab="%s" principal="%s@%s";' % (kdc.keytab(BROKER), BROKER, REALM))
     return settings
+
+
+def ask_scram_terms(port):
+    """Salt and iterations of USER's password, which the broker tells whoever asks."""
+    with socket.create_connection(("127.0.0.1", port), 30) as connection:
+        def ask(api, version, body):
+            request = struct.pack(">hhih", api, version, 1, -1) + body
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            size = struct.unpack(">i", connection.recv(4, socket.MSG_WAITALL))[0]
+            return connection.recv(size, socket.MSG_WAITALL)
+
+        ask(SASL_HANDSHAKE, 1, struct.pack(">h", 13) + b"SCRAM-SHA-256")
+        first = b"n,,n=%s,r=nonce" % USER.encode()
+        answer = ask(SASL_AUTHENTICATE, 0, struct.pack(">i", len(first)) + first)
+        terms = dict(term.split(b"=", 1) for term in answer[answer.index(b"r="):].split(b","))
+        return base64.b64decode(terms[b"s"]), int(terms[b"i"])
 
 
 # ---- between Dory and the broker -------------------------------------------------------------

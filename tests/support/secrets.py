@@ -6,6 +6,8 @@ at a multiple of STEP, and secrets that are to be found so are long (SECRET_CHAR
 """
 
 import base64
+import hashlib
+import hmac
 
 WINDOW, STEP = 12, 4
 SECRET_CHARACTERS = 40
@@ -21,10 +23,22 @@ def forms_of(secret, user=""):
             "PLAIN's token in base64": base64.b64encode(token.encode() + plain)[alone:]}
 
 
+def scram_forms_of(secret, salt, iterations, name="sha256"):
+    """Likewise what SCRAM makes of it, which is as good as the password."""
+    salted = hashlib.pbkdf2_hmac(name, secret.encode(), salt, iterations)
+    return {"salted": salted,
+            "client_key": hmac.digest(salted, b"Client Key", name)}
+
+
 def find_secret(where, forms):
     """The names of the forms of which a part is there."""
     return [name for name, form in forms.items() if any(
         form[at:at + WINDOW] in where for at in range(0, len(form) - WINDOW + 1, STEP))]
+
+
+def find_whole(where, forms):
+    """Likewise of those that are there as a whole."""
+    return [name for name, form in forms.items() if form in where]
 
 
 def read_memory(pid):
