@@ -41,7 +41,7 @@ class FinalDrain {
       std::erase_if(streams, [this](const StreamSocket& stream) { return IsDrained(stream); });
       const int64_t left_ms = std::max<int64_t>(0, linger_until_ms - MonotonicMs());
       if (left_ms == 0) std::erase_if(streams, [this](const StreamSocket& s) { return s.is_tcp && End(s.slot); });
-      WaitForOneOf(streams, left_ms);
+      if (!streams.empty()) WaitForOneOf(streams, left_ms);
     }
   }
 

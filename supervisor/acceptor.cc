@@ -1,11 +1,14 @@
 #include "supervisor/acceptor.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <iterator>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -18,13 +21,34 @@ constexpr int64_t kRetryMs = 1000;
 constexpr int64_t kSayAgainMs = 60'000;
 constexpr rlim_t kReserve = 24;  // descriptors for all but connections
 
+constexpr int64_t kHandshakeMs = 10;  // on loopback it takes microseconds
+
+// Between the last look into the backlog and the listener's end a client could still connect and send, and would
+// hear only later that nobody has read it. So no handshake begins any more: a segment with SYN and without ACK is
+// dropped (SO_ATTACH_FILTER of socket(7); bytes count from the TCP header, RFC 9293 section 3.1). The
+// client's kernel tries again, after a second; by then there is a successor, or a reset.
+void DropHandshakes(int listener) {
+  constexpr uint32_t kFlagsAt = 13, kSyn = 0x02, kAck = 0x10;
+  sock_filter steps[] = {
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kFlagsAt),
+      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, kSyn | kAck),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kSyn, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+  };
+  const sock_fprog program{static_cast<unsigned short>(std::size(steps)), steps};
+  if (::setsockopt(listener, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0) {
+    LogWarning("SO_ATTACH_FILTER: {}; what clients send that connect just now may be lost", std::strerror(errno));
+  }
+}
+
 bool IsOfMemory(int error) { return error == ENOBUFS || error == ENOMEM; }
 bool IsShortage(int error) { return error == EMFILE || error == ENFILE || IsOfMemory(error); }
 
 }  // namespace
 
 Acceptor::Acceptor(EventLoop& loop, const Config& config, std::vector<std::unique_ptr<StreamLane>>& lanes)
-    : lanes_(lanes), loop_(loop), retry_(loop, [this] { Retry(); }), counts_(config.inputs.size()),
+    : lanes_(lanes), loop_(loop), retry_(loop, [this] { Retry(); }), handshakes_(loop, [this] { Retry(); }), counts_(config.inputs.size()),
       slots_(static_cast<size_t>(config.stream_connections)) {
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) == 0) limit_ = files.rlim_cur;
@@ -53,9 +77,12 @@ void Acceptor::TakeBacklog() {
     if (socket.type == InputType::kUnixStream) {
       ::unlink(socket.path.c_str());
       ::shutdown(socket.fd.get(), SHUT_RD);  // who connects from now on is refused
+    } else {
+      DropHandshakes(socket.fd.get());
+      handshakes_.StartOnce(kHandshakeMs);
     }
-    AcceptSome(listener);
   }
+  Retry();
 }
 
 bool Acceptor::IsBacklogTaken() const {
@@ -74,7 +101,8 @@ void Acceptor::AcceptSome(Listener& listener) {
   if (outcome == Outcome::kNoSlot) return SetFull(true);
   if (outcome == Outcome::kShort) return SetShort(true);
   SetShort(false);
-  listener.is_done = ending_ && outcome == Outcome::kEmpty;
+  const bool is_settled = listener.socket->type == InputType::kUnixStream || !handshakes_.active();
+  listener.is_done = ending_ && outcome == Outcome::kEmpty && is_settled;
   UpdateWatch();
   // Nobody is answered there any more: a later connection gets a reset, not silence.
   if (listener.is_done) ::shutdown(listener.socket->fd.get(), SHUT_RDWR);

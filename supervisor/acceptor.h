@@ -38,7 +38,8 @@ class Acceptor {
   // Whether to leave connections in the backlogs from now on.
   void Hold(bool held);
 
-  // Nobody can connect from now on; what has connected is accepted, also while held.
+  // Nobody can connect from now on; what has connected is accepted, also while held. With TCP a handshake that
+  // has begun has kHandshakeMs to end.
   void TakeBacklog();
   bool IsBacklogTaken() const;
 
@@ -71,6 +72,7 @@ class Acceptor {
   std::vector<std::unique_ptr<StreamLane>>& lanes_;
   EventLoop& loop_;
   Timer retry_;
+  Timer handshakes_;  // of TCP that may still be under way, behind the last that could begin
   std::vector<Listener> listeners_;
   std::vector<Count> counts_;  // by input
   rlim_t limit_ = 0;

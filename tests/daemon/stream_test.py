@@ -2,10 +2,12 @@
 
 import os
 import resource
+import select
 import signal
 import socket
 import subprocess
 import threading
+import time
 import unittest
 
 from daemon_case import DaemonCase, encode, free_port, read_file, wait_for
@@ -369,6 +371,38 @@ class Stopping(StreamCase):
             dory = self.start()
             self.check_buffer()
         self.wait_delivered()
+
+    def test_who_connects_by_tcp_while_dory_stops_loses_nothing(self):
+        dory = self.begin()
+        stopped, counts = threading.Event(), [0] * 4
+        threads = [threading.Thread(target=self.come_and_go, args=(stopped, counts, number))
+                   for number in range(len(counts))]
+        for thread in threads:
+            thread.start()
+        for _ in range(5):
+            before = min(counts)
+            wait_for("all clients", lambda before=before: min(counts) > before)
+            self.assertEqual(self.term(dory), 0)
+            dory = self.start()
+        stopped.set()
+        for thread in threads:
+            thread.join()
+        self.sent += sum(counts)
+        self.wait_delivered()
+
+    def come_and_go(self, stopped, counts, index):
+        """Connections of three messages. Before each it is seen whether Dory has ended its side."""
+        message = encode("t", b"x" * 100)
+        while not stopped.is_set():
+            try:
+                with socket.create_connection(("127.0.0.1", self.port)) as client:
+                    for _ in range(3):
+                        if select.select([client], [], [], 0)[0]:
+                            break
+                        client.sendall(message)
+                        counts[index] += 1
+            except OSError:
+                time.sleep(0.002)
 
     @staticmethod
     def send_until_cut(client, counts, index):

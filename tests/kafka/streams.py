@@ -140,7 +140,8 @@ def restarts(cluster, _scale):
                 client.join()
             books = dory.wait_delivered()
             sent = sum(client.sent for client in clients)
-            check(books["received"] == books["delivered"] == sent, "sent %d: %s" % (sent, books))
+            check(books["received"] == books["delivered"] == sent,
+                  "%s: sent %d: %s" % (kind, sent, books))
             check(min(client.reconnects for client in clients) >= RESTARTS, "nobody noticed")
             said.append("%s: sent %d = received = delivered" % (kind, sent))
     return "; ".join(said)

@@ -272,7 +272,7 @@ TEST_F(StreamLaneTest, TheFinalDrainTakesAllThatClientsSent) {
   DrainFinally(*lane_, {}, [this] {
     return std::vector<StreamSocket>{{0, streams_[0].server.get(), false}, {1, streams_[1].server.get(), false},
                                      {2, streams_[2].server.get(), false}};
-  }, {.room_ms = 0, .tcp_linger_ms = 0});
+  }, {.room_ms = 0, .tcp_linger_ms = 3'600'000});  // nobody is left to wait for
   EXPECT_EQ(streams_[0].Send("late"), 0u);
   StartLane();
   size_t arrived = 0;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -47,6 +48,20 @@ class AcceptorTest : public ::testing::Test {
     Result<std::vector<InputSocket>> bound = BindInputs(config_, {::geteuid(), ::getegid(), ""}, &warnings_);
     ASSERT_TRUE(bound.ok()) << bound.status().message();
     sockets_ = bound.Take();
+    StartAcceptor(slots, lanes);
+  }
+
+  void MakeTcp() {
+    bool no_address = false;
+    config_.inputs.resize(1);
+    config_.stream_connections = 4;
+    sockets_.resize(1);
+    sockets_[0].type = InputType::kTcp;
+    sockets_[0].fd = ListenTcp({"127.0.0.1", 0}, &no_address).Take();
+    StartAcceptor(4, 1);
+  }
+
+  void StartAcceptor(int32_t slots, size_t lanes) {
     for (size_t i = 0; i < lanes; ++i) {
       lanes_.push_back(std::make_unique<StreamLane>(loop_, static_cast<uint32_t>(slots), 6,
                                                     [this](uint32_t input) { acceptor_->OnClosed(input); }));
@@ -74,6 +89,21 @@ class AcceptorTest : public ::testing::Test {
     const int done = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
     if (done != 0) fd.Reset();
     return fd;
+  }
+
+  // Whether it is connected is seen later.
+  FileDescriptor BeginTcp() {
+    sockaddr_in address{};
+    socklen_t size = sizeof(address);
+    ::getsockname(sockets_[0].fd.get(), reinterpret_cast<sockaddr*>(&address), &size);
+    FileDescriptor fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    EXPECT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), size), -1);
+    EXPECT_EQ(errno, EINPROGRESS);
+    return fd;
+  }
+  static bool IsConnected(const FileDescriptor& fd) {
+    pollfd polled{fd.get(), POLLOUT, 0};
+    return ::poll(&polled, 1, 0) == 1 && (polled.revents & (POLLERR | POLLHUP)) == 0;
   }
 
   void ConnectMany(int count) {
@@ -210,6 +240,23 @@ TEST_F(AcceptorTest, HeldConnectionsWaitAndAStopTakesThem) {
   EXPECT_TRUE(acceptor_->IsBacklogTaken());
   EXPECT_TRUE(lanes_[0]->IsHandedOver());
   EXPECT_EQ(intake.taken.size(), 150u);
+}
+
+// Else what a client sends that connects between the last look and the listener's end would be lost.
+TEST_F(AcceptorTest, NoTcpHandshakeBeginsOnceTheBacklogIsTaken) {
+  MakeTcp();
+  Intake intake;
+  StartIntake(&intake);
+  acceptor_->Hold(true);
+  const FileDescriptor before = BeginTcp();
+  acceptor_->TakeBacklog();
+  EXPECT_FALSE(acceptor_->IsBacklogTaken());
+  const FileDescriptor after = BeginTcp();
+  while (!acceptor_->IsBacklogTaken()) loop_.RunOnce(true);
+  Turn();
+  EXPECT_TRUE(IsConnected(before));
+  EXPECT_FALSE(IsConnected(after));
+  EXPECT_EQ(intake.taken.size(), 1u);
 }
 
 TEST_F(AcceptorTest, AHoldIsTakenBack) {
