@@ -201,6 +201,7 @@ void Cluster::RetireBoth(Known& known, const char* why) {
 // Its callback may be the one that runs: it is closed now, and destroyed by the next tick.
 void Cluster::Retire(std::unique_ptr<BrokerConnection> connection, const char* why) {
   connection->on_down = nullptr;
+  callbacks_.on_room(*connection);  // who waits for room there waits for nothing
   connection->Close(Status::Error(why));
   retired_.push_back(std::move(connection));
 }
