@@ -275,8 +275,10 @@ bool BrokerConnection::ReadAnswers() {
   do {
     if (input_.size() - input_used_ < kReadSize) input_.resize(input_used_ + kReadSize);
     const Result<size_t> got = transport_->Read(std::span(input_).subspan(input_used_));
-    if (!got.ok()) OnBroken(got.status());
-    if (!got.ok()) return false;
+    if (!got.ok()) {
+      OnBroken(got.status());
+      return false;
+    }
     if (got.value() == 0) return true;
     input_used_ += got.value();
     if (!TakeAnswers()) return false;

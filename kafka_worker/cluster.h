@@ -48,7 +48,7 @@ struct ClusterCallbacks {
   std::function<void()> on_other_cluster;  // before that: what is known of topics is another cluster's
   std::function<void()> on_producer_id;   // there is one, or brokers refuse it
   std::function<void()> on_broker_ready;  // a connection came up or went down
-  std::function<void(const BrokerConnection& connection)> on_room;  // it has room again
+  std::function<void(const BrokerConnection& connection)> on_room;  // it has room again, or is given up
 };
 
 class Cluster {

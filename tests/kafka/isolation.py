@@ -11,7 +11,6 @@ beside it. Then the broker goes on, and the rest arrives, once and in order. It 
 part of `make soak`, never of a check: on a machine that does something else they say little.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -26,7 +25,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from kafka import kafka_cluster  # noqa: E402
 from kafka.probes import Acknowledged, Probes, percentile  # noqa: E402
 from kafka.three_brokers import (  # noqa: E402
-    BROKERS, VERSION, free_port, running, settle_accounts)
+    BROKERS, VERSION, free_port, read_arguments, running, settle_accounts)
 from support import harness  # noqa: E402
 from support.harness import SUPPORT, Senders, Together, check, wait_until  # noqa: E402
 
@@ -186,15 +185,8 @@ def cluster_of(copies):
 
 
 def main():
-    tests = [one_copy, three_copies]
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tests", nargs="*", metavar="TEST",
-                        choices=[[], *[t.__name__ for t in tests]])
-    parser.add_argument("--seconds", type=int, default=60)
-    args = parser.parse_args()
-    return harness.run_tests([t for t in tests if not args.tests or t.__name__ in args.tests],
-                             args.seconds)
+    tests, seconds = read_arguments([one_copy, three_copies], __doc__, "--seconds", 60)
+    return harness.run_tests(tests, seconds)
 
 
 if __name__ == "__main__":

@@ -72,15 +72,15 @@ def settle_accounts(cluster, dory, senders, sent):
         verdict["doubled"], verdict["disorder"], senders.refusals())
 
 
-def read_arguments(tests, description):
-    """Those of the tests that the command line names, or all; and the scale."""
+def read_arguments(tests, description, option="--scale", default=1.0):
+    """Those of the tests that the command line names, or all; and the scale, or that option."""
     parser = argparse.ArgumentParser(description=description,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tests", nargs="*", metavar="TEST",
                         choices=[[], *[t.__name__ for t in tests]])
-    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument(option, dest="value", metavar="N", type=type(default), default=default)
     args = parser.parse_args()
-    return [t for t in tests if not args.tests or t.__name__ in args.tests], args.scale
+    return [t for t in tests if not args.tests or t.__name__ in args.tests], args.value
 
 
 def run(tests, description):
