@@ -6,8 +6,10 @@
 #include "common/log.h"
 #include "common/worker_context.h"
 #include "kafka_worker/kafka_worker.h"
+#include "kafka_worker/tls_identity.h"
 
 int main() {
+  dory::kafka::UseWipedTlsMemory();
   const std::unique_ptr<dory::WorkerContext> context = dory::BeginWorker("kafka", SIGKILL, dory::shm::kLayoutNumber);
   dory::Result<dory::shm::Segment> segment =
       dory::shm::Segment::Map(context->Descriptor("segment"), dory::shm::Role::kKafka, context->lane);

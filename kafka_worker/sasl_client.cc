@@ -1,6 +1,5 @@
 #include "kafka_worker/sasl_client.h"
 
-#include <malloc.h>
 #include <sasl/sasl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,19 +16,6 @@ namespace {
 constexpr const char* kMechanisms[] = {"none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER"};
 
 // ---- the library: it forgets nothing that it gives back, so it gives it back wiped ----------------
-
-void FreeWiped(void* memory) {
-  if (memory != nullptr) ::explicit_bzero(memory, ::malloc_usable_size(memory));
-  ::free(memory);
-}
-
-void* MoveWiped(void* memory, size_t size) {
-  void* const moved = ::malloc(size);
-  if (moved == nullptr || memory == nullptr) return moved;
-  ::memcpy(moved, memory, std::min(size, ::malloc_usable_size(memory)));
-  FreeWiped(memory);
-  return moved;
-}
 
 void* MakeMutex() { return new std::mutex; }
 int LockMutex(void* mutex) {

@@ -1,12 +1,15 @@
 #include "kafka_worker/secret.h"
 
 #include <fcntl.h>
+#include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <utility>
+#include <vector>
 
 #include "common/file_descriptor.h"
 
@@ -14,6 +17,20 @@ namespace dory::kafka {
 namespace {
 
 constexpr size_t kStackBytes = 64 * 1024;  // deeper than what SASL and TLS need of it
+
+// How many bytes it has, or the buffer has room for; what was read is the caller's to wipe.
+Result<size_t> ReadUpTo(const std::string& file, std::span<std::byte> buffer) {
+  FileDescriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid()) return Status::Errno("cannot be opened");
+  size_t size = 0;
+  ssize_t got = 1;
+  while (got > 0 && size < buffer.size()) {
+    got = ::read(fd.get(), buffer.data() + size, buffer.size() - size);
+    if (got > 0) size += static_cast<size_t>(got);
+  }
+  if (got < 0) return Status::Errno("cannot be read");
+  return size;
+}
 
 }  // namespace
 
@@ -25,6 +42,19 @@ void Wipe(std::span<std::byte> bytes) {
 __attribute__((noinline)) void WipeStackBelow() {
   std::array<std::byte, kStackBytes> below;
   Wipe(below);
+}
+
+void FreeWiped(void* memory) {
+  if (memory != nullptr) ::explicit_bzero(memory, ::malloc_usable_size(memory));
+  ::free(memory);
+}
+
+void* MoveWiped(void* memory, size_t size) {
+  void* const moved = ::malloc(size);
+  if (moved == nullptr || memory == nullptr) return moved;
+  ::memcpy(moved, memory, std::min(size, ::malloc_usable_size(memory)));
+  FreeWiped(memory);
+  return moved;
 }
 
 Secret::Secret(ByteSpan bytes) : bytes_(new std::byte[bytes.size()]), size_(bytes.size()) {
@@ -56,19 +86,21 @@ Result<Secret> TakeFirstLine(ByteSpan read) {
 }
 
 Result<Secret> ReadSecretFile(const std::string& file) {
-  FileDescriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd.valid()) return Status::Errno("cannot be opened");
   std::array<std::byte, kMaxSecretBytes + 1> buffer;
-  size_t size = 0;
-  ssize_t got = 1;
-  while (got > 0 && size < buffer.size()) {
-    got = ::read(fd.get(), buffer.data() + size, buffer.size() - size);
-    if (got > 0) size += static_cast<size_t>(got);
-  }
-  const int error = errno;
-  Result<Secret> secret =
-      got < 0 ? Result<Secret>(Status::Errno("cannot be read", error)) : TakeFirstLine({buffer.data(), size});
-  Wipe({buffer.data(), size});
+  const Result<size_t> size = ReadUpTo(file, buffer);
+  Result<Secret> secret = size.ok() ? TakeFirstLine(std::span(buffer).first(size.value())) : size.status();
+  Wipe(buffer);
+  return secret;
+}
+
+Result<Secret> ReadWholeSecretFile(const std::string& file) {
+  std::vector<std::byte> buffer(kMaxSecretFileBytes + 1);
+  const Result<size_t> size = ReadUpTo(file, buffer);
+  if (!size.ok()) return size.status();
+  Result<Secret> secret = size.value() <= kMaxSecretFileBytes
+                              ? Result<Secret>(Secret(std::span(buffer).first(size.value())))
+                              : Status::Error("more than 1M");
+  Wipe(std::span(buffer).first(size.value()));
   return secret;
 }
 

@@ -10,6 +10,7 @@
 namespace dory::kafka {
 
 inline constexpr size_t kMaxSecretBytes = 16 * 1024;
+inline constexpr size_t kMaxSecretFileBytes = 1 << 20;  // keys lie beside chains of certificates
 
 // Wipes what a vector or string holds, before its memory becomes somebody else's.
 void Wipe(std::span<std::byte> bytes);
@@ -17,6 +18,10 @@ void Wipe(std::span<std::byte> bytes);
 // Wipes the stack below the caller, where calls that handled a secret have left some of it: registers
 // that the compiler, or the dynamic linker at a function's first call, has put there.
 void WipeStackBelow();
+
+// free and realloc for libraries that forget nothing of what they give back.
+void FreeWiped(void* memory);
+void* MoveWiped(void* memory, size_t size);
 
 // Moves; is never copied, and never grows.
 class Secret {
@@ -42,7 +47,8 @@ class Secret {
 // The first line of what was read, without its end.
 Result<Secret> TakeFirstLine(ByteSpan read);
 
-// The file's first line. The error does not name the file.
+// The file's first line, and all of it. The error does not name the file.
 Result<Secret> ReadSecretFile(const std::string& file);
+Result<Secret> ReadWholeSecretFile(const std::string& file);
 
 }  // namespace dory::kafka

@@ -1,41 +1,18 @@
 #include "kafka_worker/tls_context.h"
 
 #include <arpa/inet.h>
-#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
-#include <algorithm>
-
 #include "common/log.h"
-#include "kafka_worker/secret.h"
 #include "kafka_worker/tls_error.h"
+#include "kafka_worker/tls_identity.h"
 #include "kafka_worker/tls_transport.h"
 
 namespace dory::kafka {
 namespace {
-
-Status FileTrouble(const char* option, const std::string& file, const std::string& what) {
-  return Status::Error(what).Context(file).Context(std::string("[tls] ") + option);
-}
-
-struct KeyPassword {
-  Secret secret;
-  bool wanted = false;  // the key is encrypted
-};
-
-// Never asks on a terminal.
-int GivePassword(char* room, int size, int, void* key_password) {
-  if (key_password == nullptr) return -1;
-  auto& [secret, wanted] = *static_cast<KeyPassword*>(key_password);
-  wanted = true;
-  const ByteSpan password = secret.bytes();
-  const size_t length = std::min(password.size(), static_cast<size_t>(size));
-  std::copy_n(password.begin(), length, reinterpret_cast<std::byte*>(room));
-  return length == 0 ? -1 : static_cast<int>(length);
-}
 
 bool IsAddress(const std::string& host) {
   in6_addr address;
@@ -109,7 +86,7 @@ Result<TlsContext::Context> TlsContext::Load() const {
   ::SSL_CTX_set_quiet_shutdown(context.get(), 1);
   ::SSL_CTX_set_read_ahead(context.get(), 1);
   ::SSL_CTX_set_verify(context.get(), config_.verify == TlsVerify::kNone ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
-  for (const Status& status : {LoadTrust(context.get()), LoadIdentity(context.get())}) {
+  for (const Status& status : {LoadTrust(context.get()), LoadTlsIdentity(context.get(), config_)}) {
     if (!status.ok()) return status;
   }
   return context;
@@ -119,34 +96,9 @@ Status TlsContext::LoadTrust(ssl_ctx_st* context) const {
   if (config_.ca_file.empty()) {
     if (::SSL_CTX_set_default_verify_paths(context) != 1) return Status::Error(TakeTlsError()).Context("TLS");
   } else if (::SSL_CTX_load_verify_file(context, config_.ca_file.c_str()) != 1) {
-    return FileTrouble("ca_file", config_.ca_file, TakeTlsError());
+    return TlsFileTrouble("ca_file", config_.ca_file, TakeTlsError());
   }
   return Status::Ok();
-}
-
-Status TlsContext::LoadIdentity(ssl_ctx_st* context) const {
-  if (config_.certificate_file.empty()) return Status::Ok();
-  KeyPassword password;
-  if (!config_.key_password_file.empty()) {
-    Result<Secret> read = ReadSecretFile(config_.key_password_file);
-    if (!read.ok()) return FileTrouble("key_password_file", config_.key_password_file, read.status().message());
-    password.secret = read.Take();
-  }
-  ::SSL_CTX_set_default_passwd_cb(context, GivePassword);
-  ::SSL_CTX_set_default_passwd_cb_userdata(context, &password);
-  Status status = Status::Ok();
-  const bool own_key_file = !config_.key_file.empty();
-  const std::string& key_file = own_key_file ? config_.key_file : config_.certificate_file;
-  if (::SSL_CTX_use_certificate_chain_file(context, config_.certificate_file.c_str()) != 1) {
-    status = FileTrouble("certificate_file", config_.certificate_file, TakeTlsError());
-  } else if (::SSL_CTX_use_PrivateKey_file(context, key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
-    const bool lacks_password = password.wanted && password.secret.empty();
-    status = FileTrouble(own_key_file ? "key_file" : "certificate_file", key_file,
-                         lacks_password ? "the key is encrypted, and there is no [tls] key_password_file" : TakeTlsError());
-  }
-  ::SSL_CTX_set_default_passwd_cb_userdata(context, nullptr);
-  WipeStackBelow();  // OpenSSL wipes its own copies; registers with parts of them were saved there
-  return status;
 }
 
 }  // namespace dory::kafka

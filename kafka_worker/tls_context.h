@@ -45,7 +45,6 @@ class TlsContext {
   Status Refresh();
   Result<Context> Load() const;
   Status LoadTrust(ssl_ctx_st* context) const;
-  Status LoadIdentity(ssl_ctx_st* context) const;
 
   const TlsConfig config_;
   Stamps stamps_;
