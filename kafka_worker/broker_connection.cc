@@ -125,7 +125,7 @@ void BrokerConnection::OnApiVersions(int16_t version, const Answer& answer) {
   if (response.value().error_code != protocol::error::kUnsupportedVersion) {
     Adopt(response.Take());
   } else if (version > 0) {
-    const int16_t offered = protocol::Negotiate(Api::kApiVersions, response.value()).value_or(0);
+    const int16_t offered = protocol::CommonVersions(response.value()).Choose(Api::kApiVersions).value_or(0);
     Negotiate(offered < version ? offered : int16_t{0});
   } else {
     Adopt(protocol::ListOldestVersions());
@@ -133,6 +133,7 @@ void BrokerConnection::OnApiVersions(int16_t version, const Answer& answer) {
 }
 
 void BrokerConnection::Adopt(protocol::ApiVersionsResponse versions) {
+  common_versions_ = protocol::CommonVersions(versions);
   broker_versions_ = std::move(versions);
   if (up()) return;  // it was asked again
   if (authenticator_ != nullptr) return Authenticate();
@@ -182,14 +183,6 @@ void BrokerConnection::Ask(Api api, int16_t version, Frame frame, AnswerCallback
 void BrokerConnection::AskBare(Frame frame, AnswerCallback on_answer) {
   Enqueue({Api::kSaslAuthenticate, 0, kBare, settings_.request_timeout_ms + settings_.grace_ms, std::move(frame),
            std::move(on_answer)});
-}
-
-std::optional<int16_t> BrokerConnection::VersionOf(Api api) const {
-  return protocol::Negotiate(api, broker_versions_);
-}
-
-std::optional<int16_t> BrokerConnection::VersionOf(Api api, int16_t newest) const {
-  return protocol::Negotiate(api, broker_versions_, newest);
 }
 
 bool BrokerConnection::IsIdempotent() const {

@@ -86,9 +86,11 @@ class BrokerConnection : private SaslLine {
   const HostPort& address() const { return address_; }
 
   // The version in which both speak `api`; none where there is none. REQUIRES: up().
-  std::optional<int16_t> VersionOf(protocol::Api api) const override;
+  std::optional<int16_t> VersionOf(protocol::Api api) const override { return common_versions_.Choose(api); }
   // Likewise, the newest up to `newest`.
-  std::optional<int16_t> VersionOf(protocol::Api api, int16_t newest) const;
+  std::optional<int16_t> VersionOf(protocol::Api api, int16_t newest) const {
+    return common_versions_.Choose(api, newest);
+  }
 
   // Whether it has the idempotent producer: Kafka 0.11 and newer. REQUIRES: up().
   bool IsIdempotent() const;
@@ -197,6 +199,7 @@ class BrokerConnection : private SaslLine {
   std::unique_ptr<Authenticator> authenticator_;  // null: without SASL
   bool authenticating_ = false;
   protocol::ApiVersionsResponse broker_versions_;
+  protocol::CommonVersions common_versions_;
   std::optional<std::string> cluster_id_;
   int32_t next_correlation_id_ = 1;
   std::deque<Pending> exchanges_;  // oldest first

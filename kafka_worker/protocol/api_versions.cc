@@ -80,11 +80,12 @@ Result<ApiVersionsResponse> DecodeApiVersionsResponse(int16_t version, ByteSpan 
   return response;
 }
 
-std::optional<int16_t> Negotiate(Api api, const ApiVersionsResponse& broker, int16_t newest) {
-  const auto offered = broker.Find(api);
-  if (!offered) return std::nullopt;
-  const VersionRange spoken = FindApi(api).spoken;
-  return ChooseVersion({spoken.lowest, std::min(spoken.highest, newest)}, *offered);
+CommonVersions::CommonVersions(const ApiVersionsResponse& broker) {
+  for (size_t i = 0; i < kApis.size(); ++i) {
+    const VersionRange spoken = kApis[i].spoken;
+    const VersionRange offered = broker.Find(kApis[i].api).value_or(VersionRange{0, -1});
+    ranges_[i] = {std::max(spoken.lowest, offered.lowest), std::min(spoken.highest, offered.highest)};
+  }
 }
 
 }  // namespace dory::kafka::protocol

@@ -6,6 +6,9 @@
 
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -45,7 +48,21 @@ Bytes EncodeApiVersionsRequest(const RequestHeader& header, const ApiVersionsReq
 // REQUIRES: in our range.
 Result<ApiVersionsResponse> DecodeApiVersionsResponse(int16_t version, ByteSpan body);
 
-// The newest version of `api` that both speak, `newest` at most; none where there is none.
-std::optional<int16_t> Negotiate(Api api, const ApiVersionsResponse& broker, int16_t newest = INT16_MAX);
+// What we and a broker both speak, worked out once.
+class CommonVersions {
+ public:
+  CommonVersions() : CommonVersions(ApiVersionsResponse{}) {}  // nothing
+  explicit CommonVersions(const ApiVersionsResponse& broker);
+
+  // The newest version of `api`, `newest` at most; none where there is none.
+  std::optional<int16_t> Choose(Api api, int16_t newest = INT16_MAX) const {
+    const VersionRange common = ranges_[static_cast<size_t>(&FindApi(api) - kApis.data())];
+    const int16_t chosen = std::min(common.highest, newest);
+    return chosen >= common.lowest ? std::optional(chosen) : std::nullopt;
+  }
+
+ private:
+  std::array<VersionRange, kApis.size()> ranges_;  // as kApis; empty where there is none
+};
 
 }  // namespace dory::kafka::protocol

@@ -61,12 +61,14 @@ TEST(ApiVersionsTest, ARefusalSaysWhatIsKnownInstead) {
 TEST(ApiVersionsTest, NegotiatesWithWhatWasOffered) {
   ApiVersionsResponse broker;
   broker.apis = {{0, {0, 13}}, {3, {0, 4}}, {22, {6, 9}}};
-  EXPECT_EQ(Negotiate(Api::kProduce, broker), 13);
-  EXPECT_EQ(Negotiate(Api::kProduce, broker, 12), 12);
-  EXPECT_EQ(Negotiate(Api::kInitProducerId, broker, 3), std::nullopt);
-  EXPECT_EQ(Negotiate(Api::kMetadata, broker), 4);
-  EXPECT_EQ(Negotiate(Api::kInitProducerId, broker), std::nullopt);
-  EXPECT_EQ(Negotiate(Api::kApiVersions, broker), std::nullopt);
+  const CommonVersions common(broker);
+  EXPECT_EQ(common.Choose(Api::kProduce), 13);
+  EXPECT_EQ(common.Choose(Api::kProduce, 12), 12);
+  EXPECT_EQ(common.Choose(Api::kInitProducerId, 3), std::nullopt);
+  EXPECT_EQ(common.Choose(Api::kMetadata), 4);
+  EXPECT_EQ(common.Choose(Api::kInitProducerId), std::nullopt);
+  EXPECT_EQ(common.Choose(Api::kApiVersions), std::nullopt);
+  EXPECT_EQ(CommonVersions().Choose(Api::kProduce), std::nullopt);
 }
 
 TEST(ApiVersionsTest, NamesTheSoftwareFromVersion3On) {
