@@ -48,6 +48,9 @@ class BooksWriter {
   bool IsFull() const { return topic_count() == max_topics_; }
   std::string_view TopicName(uint32_t row) const { return {rows_[row].name, rows_[row].name_size}; }
 
+  // For who looks ahead.
+  const shm::IntakeTopicRow* RowOf(uint32_t row) const { return &rows_[row]; }
+
   // The new topic's row. REQUIRES: !IsFull(), 1 to kMaxTopicName bytes.
   uint32_t AddTopic(std::string_view name);
 

@@ -1,11 +1,12 @@
 #include "intake_worker/publish.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "common/clock.h"
 #include "common/crash_point.h"
 #include "common/log.h"
-#include "intake_worker/parse.h"
+#include "common/prefetch.h"
 #include "shm/store.h"
 #include "shm/stream_area.h"
 
@@ -83,7 +84,8 @@ Publisher::Decided Publisher::Decide(const Burst& burst, WhenNoRoom when, uint64
   Decided decided;
   for (const RawMessage& message : burst.messages) {
     if (!journal_.HasRoom()) break;
-    const ParseResult parsed = Read(burst, message);
+    if (decided.messages % kReadAhead == 0) ReadAhead(burst, decided.messages);
+    const ParseResult& parsed = ahead_[decided.messages % kReadAhead];
     const bool asks = parsed.message.receipt_id && shm::IsOfConnection(burst.source) && receipts_.CanAnswer(burst.index);
     if (asks && !receipts_.MayAsk(burst.index)) {
       lacked_receipt_ = true;
@@ -117,6 +119,23 @@ ParseResult Publisher::Read(const Burst& burst, const RawMessage& message) const
   const bool of_stream = shm::IsOfConnection(burst.source) ||
                          (message.input < are_streams_.size() && are_streams_[message.input]);
   return Parse(message.bytes, message.truncated, message.limit > 0 ? message.limit : LimitOf(message.input), of_stream);
+}
+
+// Among thousands of topics nearly every look at one waits for main memory: those of several messages wait at once.
+void Publisher::ReadAhead(const Burst& burst, size_t first) {
+  const size_t count = std::min(kReadAhead, burst.messages.size() - first);
+  for (size_t i = 0; i < count; ++i) {
+    ahead_[i] = Read(burst, burst.messages[first + i]);
+    Prefetch(topics_.PlaceOf(ahead_[i].message.topic), 1);
+  }
+  for (size_t i = 0; i < count; ++i) {
+    const uint32_t row = topics_.Guess(ahead_[i].message.topic);
+    if (row == shm::kNoIndex) continue;
+    Prefetch(books_.RowOf(row)->name, 1);
+    Prefetch(&books_.RowOf(row)->appended, 1);
+    Prefetch(topics_.OptionsOf(row));
+    Prefetch(journal_.PlaceOf(books_.AppendedOf(row)), 1);
+  }
 }
 
 void Publisher::Count(const Admission& admission) {

@@ -13,6 +13,7 @@
 
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -23,6 +24,7 @@
 #include "intake_worker/connection_table.h"
 #include "intake_worker/journal.h"
 #include "intake_worker/lane_memory.h"
+#include "intake_worker/parse.h"
 #include "intake_worker/receipts.h"
 #include "intake_worker/receive.h"
 #include "intake_worker/reject_report.h"
@@ -74,6 +76,8 @@ class Publisher {
   const BooksWriter& books() const { return books_; }
 
  private:
+  static constexpr size_t kReadAhead = 16;  // about as many reads of memory can be under way
+
   struct Decided {
     size_t messages = 0;
     uint64_t appended = 0;
@@ -82,6 +86,7 @@ class Publisher {
   void FinishDecided();
   Decided Decide(const Burst& burst, WhenNoRoom when, uint64_t held_back);
   ParseResult Read(const Burst& burst, const RawMessage& message) const;
+  void ReadAhead(const Burst& burst, size_t first);
   void Count(const Admission& admission);
   void FillStage(const Burst& burst, size_t decided);
   void Commit(uint64_t appended);
@@ -108,6 +113,7 @@ class Publisher {
   Journal journal_;
   shm::RingWriter writer_;
   RejectReport report_;
+  std::array<ParseResult, kReadAhead> ahead_;  // the messages at hand
   uint64_t appended_ = 0;  // messages in all: the next record's ordinal
 };
 

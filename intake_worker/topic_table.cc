@@ -1,10 +1,11 @@
 #include "intake_worker/topic_table.h"
 
+#include <bit>
+
 namespace dory::intake {
 
 TopicTable::TopicTable(BooksWriter* books, uint32_t max_topics, const Config& config)
-    : books_(books), config_(&config) {
-  rows_.reserve(max_topics);
+    : books_(books), config_(&config), places_(std::bit_ceil(uint64_t{max_topics} * 2)) {
   options_.reserve(max_topics);
   for (uint32_t row = 0; row < books_->topic_count(); ++row) AddToIndex(row);
 }
@@ -12,12 +13,19 @@ TopicTable::TopicTable(BooksWriter* books, uint32_t max_topics, const Config& co
 uint32_t TopicTable::FindOrAdd(std::string_view name) {
   // Neighbours are often of one topic.
   if (last_row_ < options_.size() && books_->TopicName(last_row_) == name) return last_row_;
-  const auto found = rows_.find(name);
-  if (found != rows_.end()) return last_row_ = found->second;
+  if (const uint32_t found = Find(name); found != shm::kNoIndex) return last_row_ = found;
   if (books_->IsFull()) return shm::kNoIndex;
   last_row_ = books_->AddTopic(name);
   AddToIndex(last_row_);
   return last_row_;
+}
+
+uint32_t TopicTable::Find(std::string_view name) const {
+  const uint32_t hash = Hash(name);
+  for (size_t at = HomeOf(hash); places_[at].row != shm::kNoIndex; at = (at + 1) & (places_.size() - 1)) {
+    if (places_[at].hash == hash && books_->TopicName(places_[at].row) == name) return places_[at].row;
+  }
+  return shm::kNoIndex;
 }
 
 void TopicTable::Configure(const Config& config) {
@@ -26,7 +34,10 @@ void TopicTable::Configure(const Config& config) {
 }
 
 void TopicTable::AddToIndex(uint32_t row) {
-  rows_.emplace(books_->TopicName(row), row);
+  const uint32_t hash = Hash(books_->TopicName(row));
+  size_t at = HomeOf(hash);
+  while (places_[at].row != shm::kNoIndex) at = (at + 1) & (places_.size() - 1);
+  places_[at] = {hash, row};
   options_.push_back(ReadOptions(row));
 }
 
