@@ -127,21 +127,23 @@ struct ClientConfig {
 
 // [topic:*] and [topic:NAME]
 struct TopicConfig {
+  // What each record looks at comes first (kafka_worker/topics.h).
   Batching batching{};
-  int64_t batch_time_ms = 0;
+  Partitioner partitioner{};
+  PartitionFull partition_full{};
+  PartitionKeyFallback partition_key_fallback{};
   int64_t batch_bytes = 0;
   int64_t batch_messages = 0;              // 0: off, no limit by messages
+  int64_t delivery_deadline_ms = 0;        // of the four deadlines 0: off, messages wait for ever
+
+  int64_t batch_time_ms = 0;
   Compression compression{};
   int32_t compression_level = 0;           // 0: the codec's default; else one that it has
   int64_t compression_min_size = 0;
   int64_t compression_min_ratio = 0;       // percent
-  Partitioner partitioner{};
-  PartitionKeyFallback partition_key_fallback{};
-  PartitionFull partition_full{};
   TimestampSource timestamp{};
   EmptyValue empty_value{};
   Rate rate_limit;                         // count 0: off
-  int64_t delivery_deadline_ms = 0;        // of these four 0: off, messages wait for ever
   int64_t unknown_topic_deadline_ms = 0;
   int64_t authorization_deadline_ms = 0;
   int64_t server_error_deadline_ms = 0;

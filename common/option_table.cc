@@ -273,7 +273,8 @@ constexpr OptionRow kOptions[] = {
      "share requests; off sends at once."},
     {kTopic, "batch_time", kDuration, "100ms", kMs, kHour, "", kKafkaWorker | kReload,
      Bind<&TopicConfig::batch_time_ms>(),
-     "A batch is sent when its first message has waited this long, by Dory's own clock."},
+     "A batch is sent before its first message has waited for longer, by Dory's own clock: up to a quarter earlier, "
+     "together with others."},
     {kTopic, "batch_bytes", kSize, "256K", kK, 100 * kM, "", kKafkaWorker | kReload,
      Bind<&TopicConfig::batch_bytes>(), "A batch is sent when it holds this many bytes."},
     {kTopic, "batch_messages", kInteger, "off", 1, 1'000'000, "off", kKafkaWorker | kReload,

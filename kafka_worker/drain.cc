@@ -96,8 +96,10 @@ BatchId Drain::OpenFor(Topic& topic, BatchQueue& queue, const shm::NewBatch& bat
   const BatchId id = memory_.pool.Open(batch);
   queue.push_back(id);
   if (queue.size() > 1) topics_.MarkDirty(topic);  // the one before it is due now
-  const bool has_own_clock = topic.config.batching != Batching::kCombined;
-  if (has_own_clock) topics_.MarkDirtyAt(topic, now_ms + topic.config.batch_time_ms);
+  if (topic.config.batching != Batching::kCombined) {  // else it has no clock of its own
+    const int64_t due_ns = FindDueNs(batch.first_record_boottime_ns, topic.config.batch_time_ms);
+    topics_.MarkDirtyAt(topic, now_ms + (due_ns - now_ns_) / 1'000'000);
+  }
   return id;
 }
 
@@ -249,35 +251,53 @@ void Drain::DiscardDamaged(const shm::RingRecord& damaged) {
 }
 
 // C1. Topic rows are published before the first record that names them.
-shm::RingRecord Drain::ReadRing(uint64_t tail) const {
-  memory_.Mark(shm::Step::kC1, position_);
-  shm::RingRecord record = memory_.ring.ReadAt(position_, tail);
+shm::RingRecord Drain::ReadRing(uint64_t position, uint64_t tail) const {
+  memory_.Mark(shm::Step::kC1, position);
+  shm::RingRecord record = memory_.ring.ReadAt(position, tail);
   const bool is_message = record.verdict == shm::RingRecord::Verdict::kMessage;
   if (is_message && record.message.header.topic_row >= shm::Load(memory_.intake_books->topic_count)) {
     record.verdict = shm::RingRecord::Verdict::kDamaged;
-    record.lost_bytes = record.end - position_;
+    record.lost_bytes = record.end - position;
   }
   return record;
 }
 
+// The next records, of those that begin before `limit`.
+std::span<const shm::RingRecord> Drain::ReadAhead(uint64_t tail, uint64_t limit) {
+  size_t count = 0;
+  for (uint64_t at = position_; count < ahead_.size() && at != tail && at < limit; ++count) {
+    ahead_[count] = ReadRing(at, tail);
+    at = ahead_[count].end;
+  }
+  const std::span<const shm::RingRecord> records(ahead_.data(), count);
+  LookAhead(memory_, topics_, records);
+  return records;
+}
+
+// False: the pool has no room for it.
+bool Drain::TakeRecord(const shm::RingRecord& record, int64_t now_ms) {
+  if (record.verdict == shm::RingRecord::Verdict::kMessage) {
+    const Arrival arrival{record.message, record.bytes, record.end, record.received_boottime_ns, true, true};
+    if (Place(arrival, now_ms) == Placed::kFull) return false;
+  } else if (record.verdict == shm::RingRecord::Verdict::kDamaged) {
+    DiscardDamaged(record);
+  }
+  position_ = record.end;
+  return true;
+}
+
 PassResult Drain::DrainRing(int64_t now_ms) {
   PassResult result;
+  now_ns_ = BoottimeNs();
   const uint64_t tail = memory_.ring.Tail();
   const uint64_t start = position_;
   const bool stores_late = DORY_IS_MUTANT("C5 after leaving OPEN");
   if (stores_late && memory_.pool.free_blocks() == memory_.pool.block_count()) shm::Store(memory_.consumer->head, position_);
-  while (position_ != tail && position_ - start < kPassBytes) {
-    const shm::RingRecord record = ReadRing(tail);
-    if (record.verdict == shm::RingRecord::Verdict::kMessage) {
-      const Arrival arrival{record.message, record.bytes, record.end, record.received_boottime_ns, true, true};
-      if (Place(arrival, now_ms) == Placed::kFull) {
-        result.full = true;
-        break;
-      }
-    } else if (record.verdict == shm::RingRecord::Verdict::kDamaged) {
-      DiscardDamaged(record);
+  while (!result.full && position_ != tail && position_ - start < kPassBytes) {
+    for (const shm::RingRecord& record : ReadAhead(tail, start + kPassBytes)) {
+      result.full = !TakeRecord(record, now_ms);
+      if (result.full) break;
     }
-    position_ = record.end;
   }
   result.moved = position_ != start;
   result.more = !result.full && position_ != memory_.ring.Tail();
@@ -334,6 +354,7 @@ uint64_t Drain::DiscardWaiting(Topic& topic, shm::Discard reason, const std::fun
 template <typename PlaceOne>
 PassResult Drain::PassWaiting(Topic& topic, PlaceOne place) {
   PassResult result;
+  now_ns_ = BoottimeNs();
   while (!topic.waiting.empty() && !result.full) {
     const BatchId id = topic.waiting.front();
     const shm::BatchDescriptor& batch = memory_.pool.descriptor(id);

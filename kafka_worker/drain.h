@@ -9,9 +9,12 @@
 
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
+#include <span>
 
+#include "kafka_worker/look_ahead.h"
 #include "kafka_worker/memory.h"
 #include "kafka_worker/topics.h"
 #include "shm/kafka_start.h"
@@ -56,7 +59,9 @@ class Drain {
   Placed Place(const Arrival& arrival, int64_t now_ms);
   Placed PlaceRouted(Topic& topic, const Arrival& arrival, int64_t now_ms);
   Placed PlaceWaiting(Topic& topic, const Arrival& arrival, int64_t now_ms);
-  shm::RingRecord ReadRing(uint64_t tail) const;
+  shm::RingRecord ReadRing(uint64_t position, uint64_t tail) const;
+  std::span<const shm::RingRecord> ReadAhead(uint64_t tail, uint64_t limit);
+  bool TakeRecord(const shm::RingRecord& record, int64_t now_ms);
   void Discard(uint64_t* counters, const Discarded& discarded);
   void DiscardDamaged(const shm::RingRecord& damaged);
   Topic& TopicOf(uint32_t row);
@@ -77,6 +82,8 @@ class Drain {
   std::function<void(Topic&)> on_new_topic_;
   uint64_t position_;       // next record of the ring; `head` at the ends of a pass
   uint64_t reserve_blocks_;
+  int64_t now_ns_ = 0;      // of the pass at hand; CLOCK_BOOTTIME
+  std::array<shm::RingRecord, kLookAhead> ahead_;
   std::vector<std::byte> gathered_;
 };
 

@@ -81,7 +81,7 @@ void Receipts::AnswerSlot(uint32_t slot, uint64_t ticket, const Settlement& sett
 }
 
 void Receipts::AnswerUpTo(BatchId batch, uint64_t end, const Settlement& settled) {
-  if (outcomes_.empty()) return;
+  if (linked_ == 0) return;
   for (uint32_t slot = lists_[batch].first; slot != shm::kNoIndex; slot = lists_[batch].first) {
     const Outcome& place = outcomes_[slot];
     if (place.index >= end) return;
@@ -144,11 +144,13 @@ void Receipts::Append(uint32_t slot, BatchId batch) {
   links_[slot] = {list.last, shm::kNoIndex, batch};
   (list.last == shm::kNoIndex ? list.first : links_[list.last].behind) = slot;
   list.last = slot;
+  ++linked_;
 }
 
 void Receipts::Remove(uint32_t slot) {
   const Link link = std::exchange(links_[slot], {});
   if (link.batch == shm::kNoIndex) return;
+  --linked_;
   List& list = lists_[link.batch];
   (link.before == shm::kNoIndex ? list.first : links_[link.before].behind) = link.behind;
   (link.behind == shm::kNoIndex ? list.last : links_[link.behind].before) = link.before;

@@ -79,6 +79,7 @@ class Receipts {
 
   std::span<shm::Outcome> outcomes_;
   std::vector<Link> links_;  // by slot
+  uint32_t linked_ = 0;  // slots in a list
   std::vector<List> lists_;  // by batch
   bool has_news_ = false;
 };

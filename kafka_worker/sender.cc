@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/crash_point.h"
+#include "kafka_worker/look_ahead.h"
 #include "kafka_worker/lookup_rules.h"
 #include "shm/store.h"
 
@@ -44,7 +45,11 @@ Sender::~Sender() { chunks_.on_room = nullptr; }
 
 void Sender::Dispatch(const DueRule& rule, int64_t now_ms) {
   Turn turn{.rule = rule, .now_ms = now_ms, .loads = {}, .suspects = {}};
-  for (Topic* topic : topics_.TakeDirty()) AssignTopic(*topic, &turn);
+  const std::vector<Topic*> dirty = topics_.TakeDirty();
+  InParts(std::span(dirty), [&](std::span<Topic* const> part) {
+    LookAhead(memory_, part);
+    for (Topic* topic : part) AssignTopic(*topic, &turn);
+  });
   AssignSuspects(&turn);
   for (auto& [connection, load] : turn.loads) SendLoad(*connection, std::move(load));
   OnChunkRoom();  // what was not worth it, or is written already, took none
@@ -261,7 +266,7 @@ void Sender::Assign(Topic& topic, size_t index, BatchId id, BatchQueue* from, Br
                     Turn* turn) {
   Partition& partition = topic.partitions[index];
   if (from != nullptr && !PrepareFirstSend(topic, static_cast<int32_t>(index), id,
-                                           ChooseSequencing(topic, *connection, turn->now_ms))) {
+                                           ChooseSequencing(topic, *connection, turn->now_ms), turn->rule.now_ns)) {
     return;
   }
   if (from == &topic.any) topic.next_partition = index + 1;
@@ -331,7 +336,7 @@ Sender::Sequencing Sender::ChooseSequencing(const Topic& topic, const BrokerConn
 }
 
 // C6 and C7. False where there is no partition row, or it has to wait for its sequence.
-bool Sender::PrepareFirstSend(Topic& topic, int32_t number, BatchId id, Sequencing sequencing) {
+bool Sender::PrepareFirstSend(Topic& topic, int32_t number, BatchId id, Sequencing sequencing, int64_t now_ns) {
   if (sequencing == Sequencing::kWait) return false;
   Partition& partition = topic.partitions[static_cast<size_t>(number)];
   if (partition.row == shm::kNoIndex) partition.row = topics_.EnsurePartitionRow(topic.row, number);
@@ -355,7 +360,7 @@ bool Sender::PrepareFirstSend(Topic& topic, int32_t number, BatchId id, Sequenci
   shm::Store(batch.base_sequence, sequence.next_sequence);
   shm::Store(batch.unknown_outcome, 0);
   shm::Store(batch.attempts, 0);
-  shm::Store(batch.first_sent_boottime_ns, BoottimeNs());
+  shm::Store(batch.first_sent_boottime_ns, now_ns);
   DORY_CRASH_POINT("C6.fixed");
   memory_.Mark(shm::Step::kC7, id);
   const BatchState sent = DORY_IS_MUTANT("SENT after the write") ? BatchState::kOpen : BatchState::kSent;

@@ -135,7 +135,7 @@ class Sender {
   void Consider(const Topic& topic, BatchQueue* queue, Turn* turn, Pick* pick) const;
   Pick PickBatch(Topic& topic, size_t index, Turn* turn) const;
   Sequencing ChooseSequencing(const Topic& topic, const BrokerConnection& connection, int64_t now_ms) const;
-  bool PrepareFirstSend(Topic& topic, int32_t number, BatchId batch, Sequencing sequencing);
+  bool PrepareFirstSend(Topic& topic, int32_t number, BatchId batch, Sequencing sequencing, int64_t now_ns);
   void NoteLog(shm::PartitionRow* row, const protocol::TopicId& id) const;
   bool TakeSequence(shm::PartitionRow* row, int producer, uint64_t count, shm::SequenceWord* taken);
 
@@ -146,6 +146,7 @@ class Sender {
   // sender_encode.cc
   void SendLoad(BrokerConnection& connection, Load load);
   void LeaveOut(int8_t format, std::vector<SentBatch>* batches);
+  std::vector<ByteSpan>& BeginSpans();
   void AddBatch(SentBatch* sent, int16_t version, Frame* frame);
   void AddRecords(SentBatch* sent, int16_t version, Frame* frame);
   void AddMessages(SentBatch* sent, int16_t version, Frame* frame);
@@ -166,7 +167,8 @@ class Sender {
   Compressor compressor_;
   std::map<const BrokerConnection*, std::vector<Topic*>> waiters_;  // for room on it, the first come first
   std::vector<Topic*> without_room_;  // wait for in_flight_bytes, the first come first
-  std::vector<std::vector<ByteSpan>> spans_;  // of each batch of the request at hand
+  std::vector<std::vector<ByteSpan>> spans_;  // of each batch of the request at hand: so many; their memory is kept
+  size_t span_lists_ = 0;
 };
 
 }  // namespace dory::kafka

@@ -5,6 +5,7 @@
 //     2, and 0, 1   message sets of format 1, and 0: in private memory, compressed or not
 
 #include <algorithm>
+#include <tuple>
 
 #include "common/clock.h"
 #include "common/crash_point.h"
@@ -48,7 +49,8 @@ iovec Piece(ByteSpan bytes) { return {const_cast<std::byte*>(bytes.data()), byte
 
 // The request's pieces: its own bytes up to each splice, then that batch's records.
 void LayOutPieces(std::span<const protocol::ProduceEncoder::Splice> splices,
-                  const std::vector<std::vector<ByteSpan>>& records, Frame* frame) {
+                  std::span<const std::vector<ByteSpan>> records, Frame* frame) {
+  frame->pieces.reserve(2 * splices.size() + 1);
   const ByteSpan head(frame->head);
   size_t at = 0;
   for (size_t i = 0; i < splices.size(); ++i) {
@@ -80,7 +82,14 @@ void Sender::LeaveOut(int8_t format, std::vector<SentBatch>* batches) {
 // Brokers of 0.11 to 3.x keep such a topic's records in a format that has no headers, and answer
 // UNKNOWN_SERVER_ERROR to a batch that has some.
 bool Sender::LeavesHeaders(const SentBatch& sent) const {
-  return !HasSequence(memory_.pool.descriptor(sent.batch)) && sent.topic->without_headers_until_ms > MonotonicMs();
+  return sent.topic->without_headers_until_ms > 0 && !HasSequence(memory_.pool.descriptor(sent.batch)) &&
+         sent.topic->without_headers_until_ms > MonotonicMs();
+}
+
+std::vector<ByteSpan>& Sender::BeginSpans() {
+  if (span_lists_ == spans_.size()) spans_.emplace_back();
+  spans_[span_lists_].clear();
+  return spans_[span_lists_++];
 }
 
 // A window that is not its whole batch, or leaves its headers, is encoded anew, in private memory, with offsets
@@ -92,7 +101,7 @@ void Sender::AddWindow(BatchId id, bool with_headers, Frame* frame, protocol::Ba
   header->records_crc = window.crc;
   header->max_timestamp = window.max_timestamp;
   frame->copies.push_back(std::move(records));
-  spans_.push_back({ByteSpan(frame->copies.back())});
+  BeginSpans().push_back(ByteSpan(frame->copies.back()));
 }
 
 // kNone: they go as they are.
@@ -118,12 +127,12 @@ bool Sender::Compress(const SentBatch& sent, int16_t version, Compression codec,
                               protocol::ChooseMessageFormat(version));
 }
 
-// Where it is worth it the records in `spans_` become their compressed form. Where their crc does not hold
+// Where it is worth it the records of the last list of spans become their compressed form. Where their crc does not hold
 // they stay as they are, under the crc that was kept: the broker refuses them, instead of getting a wild
 // write under a fresh crc.
 bool Sender::CompressRecords(const SentBatch& sent, int16_t version, Frame* frame, protocol::BatchHeader* header) {
   const Compression codec = ChooseCodec(sent, version, header->records_bytes);
-  std::vector<ByteSpan>& spans = spans_.back();
+  std::vector<ByteSpan>& spans = spans_[span_lists_ - 1];
   if (codec == Compression::kNone || Crc32cOf(spans) != header->records_crc) return false;
   ChunkedBytes out(chunks_);
   if (!Compress(sent, version, codec, header->records_bytes, spans, &out)) return false;
@@ -151,8 +160,7 @@ void Sender::AddRecords(SentBatch* sent, int16_t version, Frame* frame) {
     header.max_timestamp = end.max_timestamp;
     header.records_bytes = batch.commit.bytes;
     header.records_crc = end.crc;
-    spans_.emplace_back();
-    memory_.pool.CollectSpans(sent->batch, 0, batch.commit.bytes, &spans_.back());
+    memory_.pool.CollectSpans(sent->batch, 0, batch.commit.bytes, &BeginSpans());
   } else {
     AddWindow(sent->batch, with_headers, frame, &header);
   }
@@ -172,11 +180,10 @@ void Sender::AddMessages(SentBatch* sent, int16_t version, Frame* frame) {
   sent->compressed = Compress(*sent, version, codec, messages.size(), spans, &out);
   if (sent->compressed) {
     wrapper.codec_bits = CodecBits(codec);
-    spans_.push_back(out.Spans());
-    encoder_.AddWrapper(sent->partition, wrapper, spans_.back());
+    encoder_.AddWrapper(sent->partition, wrapper, BeginSpans() = out.Spans());
     frame->encoded.push_back(std::move(out));
   } else {
-    spans_.push_back(spans);
+    BeginSpans() = spans;
     encoder_.AddWholeBatch(sent->partition, messages.size());
     frame->encoded.push_back(std::move(messages));
   }
@@ -206,15 +213,16 @@ void Sender::SendLoad(BrokerConnection& connection, Load load) {
   }
   LeaveOut(protocol::ChooseMessageFormat(*version), &batches);
   if (batches.empty()) return;
-  std::stable_sort(batches.begin(), batches.end(),
-                   [](const SentBatch& a, const SentBatch& b) { return a.topic->row < b.topic->row; });
+  std::sort(batches.begin(), batches.end(), [](const SentBatch& a, const SentBatch& b) {
+    return std::tie(a.topic->row, a.partition) < std::tie(b.topic->row, b.partition);
+  });
   const protocol::RequestHeader header = connection.NextHeader(Api::kProduce, *version);
   const auto same_topic = [](const SentBatch& a, const SentBatch& b) { return a.topic == b.topic; };
   size_t topic_count = 0;
   for (size_t i = 0; i < batches.size(); ++i) topic_count += i == 0 || !same_topic(batches[i - 1], batches[i]);
 
   Frame frame;
-  spans_.clear();
+  span_lists_ = 0;
   encoder_.Begin(header, kAcksAll, static_cast<int32_t>(load.timeout_ms), topic_count);
   for (size_t i = 0; i < batches.size(); ++i) {
     if (i == 0 || !same_topic(batches[i - 1], batches[i])) {
@@ -228,7 +236,7 @@ void Sender::SendLoad(BrokerConnection& connection, Load load) {
   }
   frame.bytes = encoder_.Finish();
   frame.head.assign(encoder_.buffer().begin(), encoder_.buffer().end());
-  LayOutPieces(encoder_.splices(), spans_, &frame);
+  LayOutPieces(encoder_.splices(), std::span(spans_).first(span_lists_), &frame);
   memory_.Mark(shm::Step::kC8, batches.front().batch);
   DORY_CRASH_POINT("C8.before_write");
   connection.Exchange(Api::kProduce, header.version, std::move(frame), load.timeout_ms,

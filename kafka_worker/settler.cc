@@ -1,12 +1,14 @@
 #include "kafka_worker/settler.h"
 
-#include <map>
+#include <algorithm>
 
 #include "common/clock.h"
 #include "common/crash_point.h"
 #include "common/log.h"
 #include "kafka_worker/backoff.h"
 #include "kafka_worker/discard_report.h"
+#include "kafka_worker/look_ahead.h"
+#include "kafka_worker/produce_results.h"
 #include "kafka_worker/window.h"
 #include "shm/store.h"
 
@@ -24,6 +26,13 @@ constexpr int64_t kProbeMs = 5000;  // a suspect partition gets no AnyPartition 
 
 bool IsSlownessOf(int16_t code) {
   return code == protocol::error::kRequestTimedOut || code == protocol::error::kNotEnoughReplicasAfterAppend;
+}
+
+// Whether the sender has to look at the topic now that this partition of it is idle.
+bool MayHaveMore(const Topic& topic, const Partition& partition) {
+  return !partition.keyed.empty() || !partition.pinned.empty() || !topic.any.empty() ||
+         topic.partitions.size() > topic.partition_count ||
+         topic.config.partition_key_fallback == PartitionKeyFallback::kNext;
 }
 
 // What an answer says of how quick its partition is. One answer came for all: where a partition in it
@@ -163,30 +172,20 @@ void Settler::OnNoAnswer(const SentBatch& sent, const Answer& answer) {
 
 void Settler::OnResponse(BrokerConnection& connection, const std::vector<SentBatch>& batches,
                          const protocol::ProduceResponse& response, int64_t took_ms) {
-  std::map<std::pair<uint32_t, int32_t>, const PartitionResult*> results;
-  bool explained = false;
-  std::map<protocol::TopicId, const Topic*> by_id;  // as it was sent: metadata may have brought another one
-  for (const SentBatch& sent : batches) {
-    if (sent.topic_id != protocol::kNoTopicId) by_id[sent.topic_id] = sent.topic;
-  }
-  for (const protocol::ProduceTopicResult& topic : response.topics) {
-    const auto sent = by_id.find(topic.id);
-    const Topic* known = sent != by_id.end() ? sent->second : topics_.FindByName(std::string(topic.name));
-    if (known == nullptr) continue;
-    for (const PartitionResult& result : topic.partitions) {
-      results[{known->row, result.partition}] = &result;
-      explained |= IsSlownessOf(result.error_code);
-    }
-  }
-  for (const SentBatch& sent : batches) {
-    const auto found = results.find({sent.topic->row, sent.partition});
+  const std::vector<const PartitionResult*> results = MatchResults(batches, response);
+  const bool explained = std::any_of(results.begin(), results.end(), [](const PartitionResult* result) {
+    return result != nullptr && IsSlownessOf(result->error_code);
+  });
+  for (size_t i = 0; i < batches.size(); ++i) {
+    const SentBatch& sent = batches[i];
+    if (i % kLookAhead == 0) LookAhead(memory_, std::span(batches).subspan(i, std::min(kLookAhead, batches.size() - i)));
     PartitionOf(sent).trouble.lone_cuts = 0;
-    if (found == results.end()) {
+    if (results[i] == nullptr) {
       NoteAttempt(sent, Attempt::kOther);
       Retry(sent, true, "the answer says nothing of this partition");
     } else {
-      NoteAttempt(sent, ClassifyAttempt(protocol::FindErrorCode(found->second->error_code), took_ms, explained));
-      Settle(connection, sent, *found->second, FollowHint(sent, *found->second, response));
+      NoteAttempt(sent, ClassifyAttempt(protocol::FindErrorCode(results[i]->error_code), took_ms, explained));
+      Settle(connection, sent, *results[i], FollowHint(sent, *results[i], response));
     }
   }
 }
@@ -301,7 +300,7 @@ void Settler::Release(const SentBatch& sent) {
     queue.insert(queue.begin(), sent.batch);
   }
   NoteProgress(memory_);
-  topics_.MarkDirty(*sent.topic);
+  if (MayHaveMore(*sent.topic, partition)) topics_.MarkDirty(*sent.topic);
 }
 
 // A back-off is for a state that has to pass; this one has.

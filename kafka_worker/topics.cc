@@ -14,13 +14,21 @@ using shm::BatchDescriptor;
 using shm::BatchKind;
 using shm::BatchState;
 
+constexpr int64_t kTicksPerBatchTime = 4;
+
+int64_t FindDueNs(int64_t first_record_boottime_ns, int64_t batch_time_ms) {
+  const int64_t batch_time_ns = batch_time_ms * 1'000'000;
+  const int64_t due_ns = first_record_boottime_ns + batch_time_ns;
+  return due_ns - due_ns % (batch_time_ns / kTicksPerBatchTime);
+}
+
 int64_t DueInMs(const BatchDescriptor& batch, const TopicConfig& config, bool last, const DueRule& rule) {
   const bool pinned = static_cast<BatchState>(batch.word.state) == BatchState::kPinned;
   if (rule.drain || !last || pinned || config.batching == Batching::kOff) return 0;
   if (config.batching == Batching::kCombined && batch.order < rule.combined_before) return 0;
   if (batch.commit.bytes >= static_cast<uint64_t>(config.batch_bytes)) return 0;
   if (config.batch_messages > 0 && batch.commit.count >= static_cast<uint64_t>(config.batch_messages)) return 0;
-  const int64_t left_ns = batch.first_record_boottime_ns + config.batch_time_ms * 1'000'000 - rule.now_ns;
+  const int64_t left_ns = FindDueNs(batch.first_record_boottime_ns, config.batch_time_ms) - rule.now_ns;
   return left_ns <= 0 ? 0 : (left_ns + 999'999) / 1'000'000;
 }
 
@@ -183,7 +191,7 @@ std::vector<Topic*> TopicTable::TakeDirty() {
 void TopicTable::MarkDirtyAt(Topic& topic, int64_t at_ms) {
   if (at_ms >= topic.alarm_ms) return;
   topic.alarm_ms = at_ms;
-  alarms_.push({at_ms, topic.row});
+  alarms_[at_ms].push_back(&topic);
 }
 
 void TopicTable::NoteCombined(Topic& topic, uint64_t bytes, int64_t now_ms) {
@@ -208,16 +216,17 @@ void TopicTable::MakeCombinedDue() {
 
 void TopicTable::MarkDue(int64_t now_ms) {
   if (combined_.due_ms <= now_ms) MakeCombinedDue();
-  while (!alarms_.empty() && alarms_.top().at_ms <= now_ms) {
-    Topic& topic = *by_row_[alarms_.top().row];
-    if (alarms_.top().at_ms == topic.alarm_ms) topic.alarm_ms = INT64_MAX;
-    MarkDirty(topic);
-    alarms_.pop();
+  const auto end = alarms_.upper_bound(now_ms);
+  for (auto alarm = alarms_.begin(); alarm != end; alarm = alarms_.erase(alarm)) {
+    for (Topic* topic : alarm->second) {
+      if (topic->alarm_ms == alarm->first) topic->alarm_ms = INT64_MAX;
+      MarkDirty(*topic);
+    }
   }
 }
 
 int64_t TopicTable::NextDueMs(int64_t now_ms) const {
-  const int64_t next_ms = std::min(combined_.due_ms, alarms_.empty() ? INT64_MAX : alarms_.top().at_ms);
+  const int64_t next_ms = std::min(combined_.due_ms, alarms_.empty() ? INT64_MAX : alarms_.begin()->first);
   return next_ms == INT64_MAX ? -1 : std::max<int64_t>(next_ms - now_ms, 0);
 }
 

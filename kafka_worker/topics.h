@@ -12,9 +12,10 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <queue>
 #include <string>
 #include <vector>
+
+#include <boost/container/small_vector.hpp>
 
 #include "common/config.h"
 #include "kafka_worker/memory.h"
@@ -26,7 +27,8 @@ namespace dory::kafka {
 
 class BrokerConnection;
 using shm::BatchId;
-using BatchQueue = std::vector<BatchId>;  // short; the front is the oldest
+// Short, mostly of one, which lies in it; the front is the oldest.
+using BatchQueue = boost::container::small_vector<BatchId, 2>;
 
 // A batch takes no more records beyond this: with its header it stays below the 1,048,588 bytes that
 // brokers take by default.
@@ -42,7 +44,7 @@ struct Trouble {
   uint32_t most_records = 0;  // of a window, while the record that is the cause is sought; 0: any
 };
 
-struct Partition {
+struct alignas(64) Partition {
   enum class State {
     kIdle,      // nothing of it is SENT
     kInFlight,  // `batch` is chosen or on its way
@@ -50,12 +52,17 @@ struct Partition {
     kAsking,    // so, once its leader has said whether it is in the log (log_lookup.h)
   };
 
+  // What each record looks at comes first, in one line of the caches.
+  BatchQueue keyed;
+  uint32_t row = shm::kNoIndex;  // in the segment's partition rows
+  bool listed_busy = false;      // in its topic's `busy`
+  State state = State::kIdle;
+  BatchId batch = shm::kNoIndex;
+
+  BatchQueue pinned;  // AnyPartition batches that were sent here once
   int32_t leader = -1;
   int32_t leader_epoch = -1;     // of the newest word of it; -1: brokers do not say
   int64_t leader_since_ms = 0;   // when that word came
-  uint32_t row = shm::kNoIndex;  // in the segment's partition rows
-  State state = State::kIdle;
-  BatchId batch = shm::kNoIndex;
   uint32_t failures = 0;  // attempts in a row that were not acknowledged
   int64_t not_before_ms = 0;
   Suspicion suspicion;
@@ -64,9 +71,6 @@ struct Partition {
   Trouble trouble;
   bool asked = false;               // the leader was, since the last attempt
   bool duplicates_counted = false;  // of `batch`, whose outcome is still unknown
-  BatchQueue keyed;
-  BatchQueue pinned;  // AnyPartition batches that were sent here once
-  bool listed_busy = false;  // in its topic's `busy`
 };
 
 // Whether a broker that tells this epoch is behind what another one has said a moment ago. It is believed in
@@ -83,42 +87,46 @@ inline void SetLeader(Partition& partition, int32_t leader, int32_t leader_epoch
   partition.leader_epoch = leader_epoch;
 }
 
-struct Topic {
+struct alignas(64) Topic {
+  // What each record looks at comes first, in two lines of the caches with the beginning of `config`; then what each
+  // batch does (look_ahead.h).
+  std::vector<Partition> partitions;  // by id; more than it has, where it had more (lost_partitions.cc)
+  size_t partition_count = 0;         // that it has
+  // Brokers did not know it, or us, for longer than the deadline, and never said how many partitions there are: why its
+  // records are discarded.
+  std::optional<shm::Discard> given_up;
   uint32_t row = 0;
+  bool known = false;  // brokers said how many there are
+  bool dirty = false;
+  bool is_combined = false;  // it has records in a batch that TopicTable counts as combined
+  bool listed_waiting = false;
+  // A batch does not grow beyond it: brokers' MESSAGE_TOO_LARGE made it less.
+  uint64_t batch_bytes_limit = kBatchBytesLimit;
+  BatchQueue waiting;
+  TopicConfig config;
+
+  BatchQueue any;
+  std::vector<size_t> busy;      // those with a batch of their own, and some that had one (TopicTable::ListBusy)
+  int64_t alarm_ms = INT64_MAX;  // when it is marked dirty at the latest
+
   std::string name;
   protocol::TopicId id{};        // by the newest metadata; none: it did not say
   protocol::TopicId known_id{};  // the last that any said
-  TopicConfig config;
-  std::vector<Partition> partitions;  // by id; more than it has, where it had more (lost_partitions.cc)
-  size_t partition_count = 0;         // that it has
-  std::vector<size_t> busy;           // those with a batch of their own, and some that had one (TopicTable::ListBusy)
-  int64_t fewer_since_ms = 0;         // since when brokers say that they are fewer, and are not believed; 0: they do not
-  bool another = false;               // what was known of it is of another cluster's
-  bool known = false;                 // brokers said how many there are
-  BatchQueue any;
-  BatchQueue waiting;
-  shm::WaitingPlace waiting_place{};  // how far the oldest waiting batch is passed
-  size_t next_partition = 0;          // whose turn it is for an AnyPartition batch
-  int64_t unknown_since_ms = 0;       // since when brokers answer "unknown"; 0: they do not
-  int64_t unauthorized_since_ms = 0;  // likewise for "not authorized"
-  // They did so for longer than the deadline, and never said how many partitions there are: why its
-  // records are discarded.
-  std::optional<shm::Discard> given_up;
+  int64_t fewer_since_ms = 0;    // since when brokers say that they are fewer, and are not believed; 0: they do not
+  bool another = false;          // what was known of it is of another cluster's
+  shm::WaitingPlace waiting_place{};   // how far the oldest waiting batch is passed
+  size_t next_partition = 0;           // whose turn it is for an AnyPartition batch
+  int64_t unknown_since_ms = 0;        // since when brokers answer "unknown"; 0: they do not
+  int64_t unauthorized_since_ms = 0;   // likewise for "not authorized"
   bool codec_missed = false;   // a broker is too old for its codec, and that was said
   bool codec_refused = false;  // a broker answered that it can't be: uncompressed until it is configured anew
   // A broker answered that its message format has no sequences: until then its batches go without, and then
   // one is tried with; 0: it has them. CLOCK_MONOTONIC.
   int64_t without_sequences_until_ms = 0;
   int64_t without_headers_until_ms = 0;  // likewise for headers, of batches without sequences
-  // A batch does not grow beyond it: brokers' MESSAGE_TOO_LARGE made it less.
-  uint64_t batch_bytes_limit = kBatchBytesLimit;
   int64_t deadline_since_ns = 0;  // since when delivery_deadline is what it is, where it was reloaded; CLOCK_BOOTTIME
   int64_t full_said_ms = INT64_MIN / 2;  // when it was said last that what waits has used up the share
-  bool is_combined = false;  // it has records in a batch that TopicTable counts as combined
-  bool dirty = false;
-  bool listed_waiting = false;
   std::vector<const BrokerConnection*> waits_at;  // that had no room (Sender::OnRoom)
-  int64_t alarm_ms = INT64_MAX;  // when it is marked dirty at the latest
 };
 
 // Whether the topic was created anew since the newest batch of a partition was first sent: its log is another one.
@@ -136,6 +144,11 @@ struct DueRule {
   uint64_t combined_before = 0;  // so are combined topics' batches of a lesser `order`
 };
 
+// When a batch that began then has waited for its batch time (CLOCK_BOOTTIME, ns): at the last tick within it, of four
+// in a batch time. So batches that began in one quarter are due together, and share requests; one that begins right
+// behind a tick, as those of a busy partition do, waits for all of it (doc/decisions/0016-batches-are-due-at-ticks.md).
+int64_t FindDueNs(int64_t first_record_boottime_ns, int64_t batch_time_ms);
+
 // In how many ms this OPEN or PINNED batch is to be sent, 0: now; `last` where it could still take records.
 int64_t DueInMs(const shm::BatchDescriptor& batch, const TopicConfig& config, bool last, const DueRule& rule);
 
@@ -145,6 +158,8 @@ class TopicTable {
 
   // The topic of a row; made where it is new (`*created`). REQUIRES: the row is published.
   Topic& Get(uint32_t row, bool* created = nullptr);
+  // None where it is new.
+  const Topic* Find(uint32_t row) const { return by_row_[row]; }
   Topic* FindByName(const std::string& name);
   const std::vector<std::unique_ptr<Topic>>& topics() const { return topics_; }
 
@@ -203,12 +218,6 @@ class TopicTable {
     uint64_t before = 0;         // batches of a lesser `order` are due
   };
 
-  struct Alarm {
-    int64_t at_ms;
-    uint32_t row;
-    bool operator>(const Alarm& other) const { return at_ms > other.at_ms; }
-  };
-
   void MakeCombinedDue();
   shm::WaitingPlace FindWaitingPlace(const Topic& topic) const;
   void AdoptPartitioned(Topic& topic, BatchId batch);
@@ -222,7 +231,7 @@ class TopicTable {
   std::vector<Topic*> waiting_;
   std::vector<Topic*> dirty_;
   Combined combined_;
-  std::priority_queue<Alarm, std::vector<Alarm>, std::greater<>> alarms_;
+  std::map<int64_t, std::vector<Topic*>> alarms_;  // by their time
 };
 
 }  // namespace dory::kafka

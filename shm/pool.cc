@@ -4,9 +4,12 @@
 #include <cassert>
 
 #include "common/crash_point.h"
+#include "common/prefetch.h"
 
 namespace dory::shm {
 namespace {
+
+constexpr size_t kNextOnes = 8;  // batches ahead of which one is fetched into the caches
 
 // Blocks that hold `bytes`; an open batch has its first one also while it is empty.
 uint64_t BlocksFor(uint64_t bytes) { return std::max<uint64_t>(1, (bytes + kBlockSize - 1) / kBlockSize); }
@@ -72,8 +75,7 @@ Pool::Pool(Segment& segment, uint32_t lane)
       writable_batches_(ViewArray<BatchDescriptor>(segment.WritableBytes(RegionKind::kBatches, lane))),
       writable_next_(ViewArray<uint32_t>(segment.WritableBytes(RegionKind::kChains, lane))),
       writable_blocks_(segment.WritableBytes(RegionKind::kPool, lane)),
-      last_block_(block_count_, kNoIndex),
-      chain_blocks_(block_count_, 0) {
+      chains_(block_count_) {
   free_.reserve(block_count_);
 }
 
@@ -89,9 +91,9 @@ void Pool::Rebuild() {
       if (i > 0) block = NextBlock(block);
       if (block == kNoIndex || used[block]) std::abort();  // a chain of ours is never damaged or shared
       used[block] = true;
-      last_block_[batch] = block;
+      chains_[batch].last = block;
     }
-    chain_blocks_[batch] = static_cast<uint32_t>(blocks);
+    chains_[batch].blocks = static_cast<uint32_t>(blocks);
   }
   free_.clear();
   for (uint32_t block = block_count_; block-- > 0;) {
@@ -101,7 +103,7 @@ void Pool::Rebuild() {
 
 uint32_t Pool::BlocksNeeded(BatchId batch, uint64_t size) const {
   if (batch == kNoIndex) return static_cast<uint32_t>(BlocksFor(size));
-  return static_cast<uint32_t>(BlocksFor(descriptor(batch).commit.bytes + size)) - chain_blocks_[batch];
+  return static_cast<uint32_t>(BlocksFor(descriptor(batch).commit.bytes + size)) - chains_[batch].blocks;
 }
 
 uint32_t Pool::TakeBlock() {
@@ -113,6 +115,7 @@ uint32_t Pool::TakeBlock() {
 
 BatchId Pool::Open(const NewBatch& batch) {
   const BatchId id = TakeBlock();
+  if (free_.size() > kNextOnes) Prefetch(&batches_[free_[free_.size() - kNextOnes]], offsetof(BatchDescriptor, reserved));
   BatchDescriptor& descriptor = writable_batches_[id];
   Store(descriptor.commit, CommitWord{});
   Store(descriptor.end[0].position, 0);
@@ -130,17 +133,16 @@ BatchId Pool::Open(const NewBatch& batch) {
   DORY_CRASH_POINT("C2.described");
   Store(descriptor.word, MakeBatchWord(BatchState::kOpen, 0, 0));
   DORY_CRASH_POINT("C2.open");
-  last_block_[id] = id;
-  chain_blocks_[id] = 1;
+  chains_[id] = {id, 1};
   return id;
 }
 
 void Pool::Extend(BatchId batch) {
   const uint32_t block = TakeBlock();
-  Store(writable_next_[last_block_[batch]], block);
+  Store(writable_next_[chains_[batch].last], block);
   DORY_CRASH_POINT("C3.chained");
-  last_block_[batch] = block;
-  ++chain_blocks_[batch];
+  chains_[batch].last = block;
+  ++chains_[batch].blocks;
 }
 
 ByteSpan Pool::Stage(BatchId batch, std::span<const ByteSpan> pieces) {
@@ -148,10 +150,10 @@ ByteSpan Pool::Stage(BatchId batch, std::span<const ByteSpan> pieces) {
   uint64_t position = start;
   for (ByteSpan piece : pieces) {
     while (!piece.empty()) {
-      if (position == uint64_t{chain_blocks_[batch]} * kBlockSize) Extend(batch);
+      if (position == uint64_t{chains_[batch].blocks} * kBlockSize) Extend(batch);
       const size_t offset = position % kBlockSize;
       const size_t part = std::min(piece.size(), kBlockSize - offset);
-      Copy(writable_blocks_.data() + size_t{last_block_[batch]} * kBlockSize + offset, piece.data(), part);
+      Copy(writable_blocks_.data() + size_t{chains_[batch].last} * kBlockSize + offset, piece.data(), part);
       piece = piece.subspan(part);
       position += part;
     }
@@ -159,7 +161,7 @@ ByteSpan Pool::Stage(BatchId batch, std::span<const ByteSpan> pieces) {
   DORY_CRASH_POINT("C3.encoded");
   const uint64_t size = position - start;
   const size_t end = (position - 1) % kBlockSize + 1;
-  return end < size ? ByteSpan{} : Block(last_block_[batch]).subspan(end - size, size);
+  return end < size ? ByteSpan{} : Block(chains_[batch].last).subspan(end - size, size);
 }
 
 void Pool::Commit(BatchId batch, uint64_t size, const BatchEnd& end) {
@@ -181,7 +183,7 @@ void Pool::Free(BatchId batch) {
   Store(writable_batches_[batch].word, BatchWord{});
   DORY_CRASH_POINT("C12.free");
   uint32_t block = batch;
-  for (uint32_t i = 0; i < chain_blocks_[batch]; ++i) {
+  for (uint32_t i = 0; i < chains_[batch].blocks; ++i) {
     const uint32_t next = NextBlock(block);
     free_.push_back(block);
     block = next;

@@ -82,6 +82,13 @@ class Pool : public PoolView {
   // A new OPEN batch without records. REQUIRES: a free block.
   BatchId Open(const NewBatch& batch);
 
+  // For who looks ahead: what is known of the batch's blocks, and where Stage goes on in the last one (its first byte,
+  // where that is full).
+  const void* ChainOf(BatchId batch) const { return &chains_[batch]; }
+  const std::byte* EndOf(BatchId batch) const {
+    return &blocks_[size_t{chains_[batch].last} * kBlockSize + descriptor(batch).commit.bytes % kBlockSize];
+  }
+
   // C3: the record's bytes behind commit.bytes, where nobody looks. They are returned where they lie in
   // one block; an empty span says that they do not.
   // REQUIRES: BlocksNeeded(batch, size of pieces) blocks are free.
@@ -94,6 +101,11 @@ class Pool : public PoolView {
   void Free(BatchId batch);
 
  private:
+  struct Chain {
+    uint32_t last = kNoIndex;  // block
+    uint32_t blocks = 0;
+  };
+
   uint32_t TakeBlock();
   void Extend(BatchId batch);
 
@@ -101,8 +113,7 @@ class Pool : public PoolView {
   std::span<uint32_t> writable_next_;
   std::span<std::byte> writable_blocks_;
   std::vector<uint32_t> free_;
-  std::vector<uint32_t> last_block_;  // of each live batch
-  std::vector<uint32_t> chain_blocks_;
+  std::vector<Chain> chains_;  // of each live batch
   uint64_t next_order_ = 1;
 };
 

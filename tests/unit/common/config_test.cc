@@ -95,12 +95,13 @@ TEST(ConfigTest, OnlyBrokersAreRequired) {
   EXPECT_EQ(config.kafka.producer_id_expiration_ms, 86'400'000);
   EXPECT_EQ(config.kafka.max_request_bytes, 8 << 20);
   EXPECT_EQ(config.kafka.in_flight_bytes, 32 << 20);
-  EXPECT_EQ(config.ForTopic("any"), (TopicConfig{Batching::kPerTopic, 100, 256 << 10, 0,
-                                                 Compression::kNone, 0, 1024, 10,
-                                                 Partitioner::kPartitionKey, PartitionKeyFallback::kWait, PartitionFull::kWait,
-                                                 TimestampSource::kClient, EmptyValue::kNull,
-                                                 Rate{}, 0, 60'000,
-                         0, 600'000, OnAmbiguous::kAtLeastOnce}));
+  EXPECT_EQ(config.ForTopic("any"), (TopicConfig{
+      .batching = Batching::kPerTopic, .partitioner = Partitioner::kPartitionKey, .partition_full = PartitionFull::kWait,
+      .partition_key_fallback = PartitionKeyFallback::kWait, .batch_bytes = 256 << 10, .batch_messages = 0,
+      .delivery_deadline_ms = 0, .batch_time_ms = 100, .compression = Compression::kNone, .compression_level = 0,
+      .compression_min_size = 1024, .compression_min_ratio = 10, .timestamp = TimestampSource::kClient,
+      .empty_value = EmptyValue::kNull, .rate_limit = {}, .unknown_topic_deadline_ms = 60'000,
+      .authorization_deadline_ms = 0, .server_error_deadline_ms = 600'000, .on_ambiguous = OnAmbiguous::kAtLeastOnce}));
   EXPECT_EQ(config.inputs, (std::vector<InputConfig>{
                                {"datagram", InputType::kUnixDatagram,
                                 "/run/dory/input_datagram_sock", 0222, "", "", 64 << 10, 0, 0, {}, 0, "", ""}}));
@@ -162,11 +163,13 @@ TEST(ConfigTest, EveryOptionIsRead) {
                                        SecurityProtocol::kSaslSsl,
                                        {"/ca", "/c", "/k", "/p", TlsVerify::kChain},
                                        {SaslMechanism::kScramSha512, "n", "/w", "", "", "", "s"}}));
-  EXPECT_EQ(config.topic_defaults, (TopicConfig{Batching::kOff, 1, 1024, 9,
-                                                Compression::kZstd, 22, 0, 99,
-                                                Partitioner::kCrc32, PartitionKeyFallback::kNext, PartitionFull::kDiscardNewest,
-                                                TimestampSource::kReceive, EmptyValue::kEmpty, Rate{7, 3000}, 3'600'000, 0,
-                         5000, 0, OnAmbiguous::kAtMostOnce}));
+  EXPECT_EQ(config.topic_defaults, (TopicConfig{
+      .batching = Batching::kOff, .partitioner = Partitioner::kCrc32, .partition_full = PartitionFull::kDiscardNewest,
+      .partition_key_fallback = PartitionKeyFallback::kNext, .batch_bytes = 1024, .batch_messages = 9,
+      .delivery_deadline_ms = 3'600'000, .batch_time_ms = 1, .compression = Compression::kZstd, .compression_level = 22,
+      .compression_min_size = 0, .compression_min_ratio = 99, .timestamp = TimestampSource::kReceive,
+      .empty_value = EmptyValue::kEmpty, .rate_limit = Rate{7, 3000}, .unknown_topic_deadline_ms = 0,
+      .authorization_deadline_ms = 5000, .server_error_deadline_ms = 0, .on_ambiguous = OnAmbiguous::kAtMostOnce}));
   EXPECT_EQ(config.inputs, (std::vector<InputConfig>{{"x", InputType::kUnixDatagram, "/r/x", 0660,
                                                       "o", "p", 1 << 20, 0, 0, {}, 0, "a, b*", "bc"},
                                                      {"y", InputType::kTcp, "", 0, "", "", 1025 << 10, 0, 65535,

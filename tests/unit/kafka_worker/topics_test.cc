@@ -32,6 +32,20 @@ TEST(DueInMsTest, ByTime) {
   EXPECT_EQ(due(9'000'000'000), 0);
 }
 
+// Right behind a tick begins who was sent at it: it waits as long as it may.
+TEST(DueInMsTest, TogetherWithThoseOfItsQuarter) {
+  constexpr int64_t kMs = 1'000'000;
+  EXPECT_EQ(FindDueNs(1000 * kMs, 100), 1100 * kMs);
+  EXPECT_EQ(FindDueNs(1001 * kMs, 100), 1100 * kMs);
+  EXPECT_EQ(FindDueNs(1024 * kMs, 100), 1100 * kMs);
+  EXPECT_EQ(FindDueNs(1025 * kMs, 100), 1125 * kMs);
+  EXPECT_EQ(FindDueNs(1000 * kMs, 1), 1001 * kMs);
+  for (int64_t begun_ns = 0; begun_ns < 200 * kMs; begun_ns += 777'777) {
+    const int64_t waits_ns = FindDueNs(begun_ns, 100) - begun_ns;
+    EXPECT_TRUE(waits_ns > 75 * kMs && waits_ns <= 100 * kMs) << begun_ns;
+  }
+}
+
 TEST(DueInMsTest, AtOnceForOtherReasons) {
   const DueRule rule{1'000'000'000, false};
   EXPECT_EQ(DueInMs(MakeBatch(1000, 1), MakeConfig(), true, rule), 0);
