@@ -36,11 +36,6 @@ def find_secret(where, forms):
         form[at:at + WINDOW] in where for at in range(0, len(form) - WINDOW + 1, STEP))]
 
 
-def find_whole(where, forms):
-    """Likewise of those that are there as a whole."""
-    return [name for name, form in forms.items() if form in where]
-
-
 def read_memory(pid):
     """What a core dump has: everything writable and private."""
     found = []
