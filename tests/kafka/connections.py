@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""However many clients there are, a broker sees one connection of each lane, and batches hold
-messages of many senders.
+"""However many clients there are, a broker sees one connection of each lane, batches hold messages
+of many senders, and those for any partition are spread over all.
 
     tests/kafka/connections.py [TEST...] [--scale F]
 
@@ -20,6 +20,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 from kafka import kafka_cluster, messages, three_brokers  # noqa: E402
+from kafka.old_versions import create_topic  # noqa: E402
 from kafka.three_brokers import BROKERS, new_topic, running, settle_accounts  # noqa: E402
 from support.harness import (  # noqa: E402
     Senders, Streams, Together, check, list_children, wait_until)
@@ -32,6 +33,7 @@ RATE = 10                                   # messages a second of each
 CLIENTS = 10_000                            # each connects, sends one message and goes
 AT_A_TIME = 8
 FIRST_CLIENT = 100_000
+PARTITIONS = 12
 PAUSE_S = 4                                 # of a follower: longer than one may take unsuspected
 ESTABLISHED = "01"
 SUSPECTS = re.compile(r"(dory-kafka-\d).*: broker (\d), for suspect partitions, .*: connected")
@@ -148,11 +150,11 @@ class ShortLived(Senders):
 
 # ---- batches, as they are in a log -----------------------------------------------------------
 
-def read_batches(cluster, topic):
-    """The senders of each batch, in the logs of one broker, which has a copy of all."""
-    pattern = os.path.join(cluster.state["dir"], "data0", topic + "-*", "*.log")
-    found = []
-    for path in glob.glob(pattern):
+def read_batches(cluster, topic, folder="data0"):
+    """{partition: the batches' values}, from the logs of one broker, or of all (folder "data*")."""
+    found = {}
+    for path in glob.glob(os.path.join(cluster.state["dir"], folder, topic + "-*", "*.log")):
+        batches = found.setdefault(int(path.split("/")[-2].rsplit("-", 1)[1]), [])
         with open(path, "rb") as file:
             data, at = file.read(), 0
         while at + 12 <= len(data):
@@ -161,7 +163,7 @@ def read_batches(cluster, topic):
                 break       # preallocated, or not written yet
             # The leader has stored the offset, which is not part of what was sent.
             batch = decode_batch(bytes(8) + data[at + 8:at + size])
-            found.append([value.split(b" ", 1)[0] for value in batch.values])
+            batches.append(batch.values)
             at += size
     return found
 
@@ -193,8 +195,8 @@ def many_clients(cluster, scale):
             everybody = Together(senders, short_lived)
             account = settle_accounts(cluster, dory, everybody, everybody.sent())
         watch.check_most()
-        batches = read_batches(cluster, topic)
-        mixed = [len(set(who)) for who in batches]
+        batches = sum(read_batches(cluster, topic).values(), [])    # a broker has a copy of all
+        mixed = [len({value.split(b" ", 1)[0] for value in values}) for values in batches]
         check(sum(map(len, batches)) == everybody.sent(), "other batches than were sent")
         check(max(mixed) > 1, "every batch is one sender's")
         return ("%s; connections at each broker, of %d lanes: %s, in %d looks; batches %d, of %.1f "
@@ -220,5 +222,23 @@ def suspects_have_one_more(cluster, _scale):
             settle_accounts(cluster, dory, senders, senders.stop()), watch.most())
 
 
+def any_partition_is_spread(cluster, scale):
+    """No partition has less than half of the mean of what may go to any, the first seconds aside:
+    while brokers make a topic's partitions known, batches grow, and each goes to one of them."""
+    topic = new_topic("spread")
+    create_topic(cluster, topic, PARTITIONS)
+    with running(cluster, buffer=BUFFER, more="[topic:*]\nbatch_time = 20ms\n") as dory:
+        senders = Senders(dory, topic, 4, round(40_000 * scale), rate=2000)  # 20 s
+        account = settle_accounts(cluster, dory, senders, senders.wait())
+        counts = [sum(value.split(b" ")[1] == b"A" for values in batches for value in values)
+                  for batches in read_batches(cluster, topic, "data*").values()]
+        check(len(counts) == PARTITIONS, "partitions: %d" % len(counts))
+        mean = sum(counts) / PARTITIONS
+        check(mean > 100 and min(counts) >= mean / 2, "messages of each partition: %s" % counts)
+        return "%s; of each partition %d to %d, %.0f in the mean" % (
+            account, min(counts), max(counts), mean)
+
+
 if __name__ == "__main__":
-    sys.exit(three_brokers.run([many_clients, suspects_have_one_more], __doc__))
+    sys.exit(three_brokers.run(
+        [many_clients, suspects_have_one_more, any_partition_is_spread], __doc__))

@@ -79,7 +79,7 @@ def request_topic(cluster, name, partitions, settings):
     body += struct.pack(">i", len(settings))
     body += b"".join(text(key) + text(value) for key, value in settings.items())
     body += struct.pack(">ib", 30000, 0)
-    host, port = cluster.bootstrap.split(":")
+    host, port = cluster.bootstrap.split(",")[0].split(":")
     with socket.create_connection((host, int(port)), 30) as connection:
         connection.sendall(struct.pack(">i", len(body)) + body)
         size = struct.unpack(">i", connection.recv(4, socket.MSG_WAITALL))[0]
