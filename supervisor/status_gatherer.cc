@@ -1,5 +1,7 @@
 #include "supervisor/status_gatherer.h"
 
+#include <utility>
+
 namespace dory::supervisor {
 
 void StatusGatherer::Ask(Done done) {
@@ -18,6 +20,11 @@ void StatusGatherer::Ask(Done done) {
   limit_.StartOnce(kStatusLimitMs);
 }
 
+void StatusGatherer::AskAnew(Done done) {
+  if (waiting_.empty()) return Ask(std::move(done));
+  Ask([this, done = std::move(done)](const GatheredStatus&) { Ask(done); });
+}
+
 void StatusGatherer::OnAnswer(const Worker& worker, const control::WorkerStatus& status) {
   if (waiting_.empty() || status.number() != round_) return;  // too late
   gathered_.answers[worker.name()] = status;
@@ -32,9 +39,8 @@ void StatusGatherer::OnWorkerChange(const Worker& worker) {
 void StatusGatherer::Finish() {
   limit_.Stop();
   gathered_.silent.assign(awaited_.begin(), awaited_.end());
-  std::vector<Done> waiting;
-  waiting.swap(waiting_);
-  for (const Done& done : waiting) done(gathered_);
+  const GatheredStatus gathered = std::exchange(gathered_, {});
+  for (const Done& done : std::exchange(waiting_, {})) done(gathered);  // who may ask again
 }
 
 }  // namespace dory::supervisor

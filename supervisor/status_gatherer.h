@@ -33,6 +33,9 @@ class StatusGatherer {
 
   // Who asks while a round is under way joins it.
   void Ask(Done done);
+
+  // In a round that has not begun yet: who answers has taken all that it was told before.
+  void AskAnew(Done done);
   void OnAnswer(const Worker& worker, const control::WorkerStatus& status);
   void OnWorkerChange(const Worker& worker);
 

@@ -52,6 +52,7 @@ void Supervisor::AnswerResume(ControlServer::SessionId session) {
   control_.Reply(session, control::Response());
 }
 
+// Once the workers that are up have taken it, so that what is sent from then on is judged by it.
 void Supervisor::AnswerReload(ControlServer::SessionId session) {
   const Result<std::vector<ConfigChange>> changes = ReloadAndSay("doryctl");
   if (!changes.ok()) return control_.ReplyError(session, changes.status().message());
@@ -63,7 +64,7 @@ void Supervisor::AnswerReload(ControlServer::SessionId session) {
     said->set_from(change.from);
     said->set_to(change.to);
   }
-  control_.Reply(session, response);
+  gatherer_.AskAnew([this, session, response](const GatheredStatus&) { control_.Reply(session, response); });
 }
 
 void Supervisor::AnswerDrain(ControlServer::SessionId session, uint64_t timeout_ms) {
