@@ -27,7 +27,7 @@
 #include "kafka_worker/memory.h"
 #include "kafka_worker/protocol/fetch.h"
 #include "kafka_worker/protocol/list_offsets.h"
-#include "kafka_worker/sender.h"
+#include "kafka_worker/sent_batch.h"
 #include "kafka_worker/topics.h"
 
 namespace dory::kafka {

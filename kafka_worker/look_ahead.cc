@@ -4,7 +4,7 @@
 
 #include "common/prefetch.h"
 #include "kafka_worker/route.h"
-#include "kafka_worker/sender.h"
+#include "kafka_worker/sent_batch.h"
 
 namespace dory::kafka {
 namespace {

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "kafka_worker/memory.h"
-#include "kafka_worker/sender.h"
+#include "kafka_worker/sent_batch.h"
 
 namespace dory::kafka {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "kafka_worker/protocol/produce.h"
-#include "kafka_worker/sender.h"
+#include "kafka_worker/sent_batch.h"
 
 namespace dory::kafka {
 

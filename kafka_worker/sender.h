@@ -28,6 +28,7 @@
 #include "kafka_worker/compressor.h"
 #include "kafka_worker/memory.h"
 #include "kafka_worker/protocol/produce.h"
+#include "kafka_worker/sent_batch.h"
 #include "kafka_worker/topics.h"
 
 namespace dory::kafka {
@@ -41,18 +42,6 @@ inline std::optional<int16_t> ChooseProduceVersion(const BrokerConnection& conne
   return connection.VersionOf(protocol::Api::kProduce,
                               ids_known ? int16_t{INT16_MAX} : int16_t{protocol::kFirstProduceById - 1});
 }
-
-// What a request carries for one partition.
-struct SentBatch {
-  Topic* topic;
-  int32_t partition;
-  BatchId batch;
-  int32_t broker;
-  bool suspect;     // alone, over the connection for suspects
-  bool compressed;
-  bool leaves_headers = false;
-  protocol::TopicId topic_id{};  // by which it was called; none: by its name
-};
 
 class Sender {
  public:

@@ -18,7 +18,7 @@
 #include "kafka_worker/memory.h"
 #include "kafka_worker/protocol/error_codes.h"
 #include "kafka_worker/protocol/produce.h"
-#include "kafka_worker/sender.h"
+#include "kafka_worker/sent_batch.h"
 #include "kafka_worker/topics.h"
 
 namespace dory::kafka {
