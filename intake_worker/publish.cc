@@ -124,12 +124,14 @@ ParseResult Publisher::Read(const Burst& burst, const RawMessage& message) const
 // Among thousands of topics nearly every look at one waits for main memory: those of several messages wait at once.
 void Publisher::ReadAhead(const Burst& burst, size_t first) {
   const size_t count = std::min(kReadAhead, burst.messages.size() - first);
+  std::array<const TopicTable::Place*, kReadAhead> places;
   for (size_t i = 0; i < count; ++i) {
     ahead_[i] = Read(burst, burst.messages[first + i]);
-    Prefetch(topics_.PlaceOf(ahead_[i].message.topic), 1);
+    places[i] = topics_.FirstPlaceOf(ahead_[i].message.topic);
+    Prefetch(*places[i]);
   }
   for (size_t i = 0; i < count; ++i) {
-    const uint32_t row = topics_.Guess(ahead_[i].message.topic);
+    const uint32_t row = places[i]->row;
     if (row == shm::kNoIndex) continue;
     Prefetch(books_.RowOf(row)->name, 1);
     Prefetch(&books_.RowOf(row)->appended, 1);

@@ -29,20 +29,18 @@ class TopicTable {
   };
   const Options& OptionsOf(uint32_t row) const { return options_[row]; }
 
-  // For who looks ahead: the place where the look-up begins, and, once that is there, the row that it finds there;
-  // kNoIndex: none.
-  const void* PlaceOf(std::string_view name) const { return &places_[HomeOf(Hash(name))]; }
-  uint32_t Guess(std::string_view name) const { return places_[HomeOf(Hash(name))].row; }
-
-  // Takes the topics' options from another configuration.
-  void Configure(const Config& config);
-
- private:
   struct Place {
     uint32_t hash = 0;
     uint32_t row = shm::kNoIndex;  // none
   };
 
+  // For who looks ahead: where the look-up begins, and mostly ends.
+  const Place* FirstPlaceOf(std::string_view name) const { return &places_[HomeOf(Hash(name))]; }
+
+  // Takes the topics' options from another configuration.
+  void Configure(const Config& config);
+
+ private:
   static uint32_t Hash(std::string_view name) { return static_cast<uint32_t>(std::hash<std::string_view>{}(name)); }
   size_t HomeOf(uint32_t hash) const { return hash & (places_.size() - 1); }
   uint32_t Find(std::string_view name) const;

@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 
@@ -28,11 +29,10 @@ void LookAhead(const Memory& memory, std::span<Topic* const> topics);
 // Before the settler settles batches.
 void LookAhead(const Memory& memory, std::span<const SentBatch> batches);
 
-// The parts of a whole, as large as may be looked ahead at, in turn.
-template <typename T, typename Use>
-void InParts(std::span<T> whole, Use use) {
-  for (; whole.size() > kLookAhead; whole = whole.subspan(kLookAhead)) use(whole.first(kLookAhead));
-  use(whole);
+// Of a whole whose elements are worked at in turn, before the one at `index`: at the first of each part at that part.
+template <typename Whole>
+void LookAheadInParts(const Memory& memory, const Whole& whole, size_t index) {
+  if (index % kLookAhead == 0) LookAhead(memory, std::span(whole).subspan(index, std::min(kLookAhead, whole.size() - index)));
 }
 
 }  // namespace dory::kafka

@@ -96,11 +96,11 @@ Result<Secret> ReadSecretFile(const std::string& file) {
 Result<Secret> ReadWholeSecretFile(const std::string& file) {
   std::vector<std::byte> buffer(kMaxSecretFileBytes + 1);
   const Result<size_t> size = ReadUpTo(file, buffer);
+  const bool fits = size.ok() && size.value() <= kMaxSecretFileBytes;
+  Secret secret(ByteSpan(buffer).first(fits ? size.value() : 0));
+  Wipe(buffer);
   if (!size.ok()) return size.status();
-  Result<Secret> secret = size.value() <= kMaxSecretFileBytes
-                              ? Result<Secret>(Secret(std::span(buffer).first(size.value())))
-                              : Status::Error("more than 1M");
-  Wipe(std::span(buffer).first(size.value()));
+  if (!fits) return Status::Error("more than 1M");
   return secret;
 }
 

@@ -46,10 +46,10 @@ Sender::~Sender() { chunks_.on_room = nullptr; }
 void Sender::Dispatch(const DueRule& rule, int64_t now_ms) {
   Turn turn{.rule = rule, .now_ms = now_ms, .loads = {}, .suspects = {}};
   const std::vector<Topic*> dirty = topics_.TakeDirty();
-  InParts(std::span(dirty), [&](std::span<Topic* const> part) {
-    LookAhead(memory_, part);
-    for (Topic* topic : part) AssignTopic(*topic, &turn);
-  });
+  for (size_t i = 0; i < dirty.size(); ++i) {
+    LookAheadInParts(memory_, dirty, i);
+    AssignTopic(*dirty[i], &turn);
+  }
   AssignSuspects(&turn);
   for (auto& [connection, load] : turn.loads) SendLoad(*connection, std::move(load));
   OnChunkRoom();  // what was not worth it, or is written already, took none

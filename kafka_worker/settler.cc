@@ -178,7 +178,7 @@ void Settler::OnResponse(BrokerConnection& connection, const std::vector<SentBat
   });
   for (size_t i = 0; i < batches.size(); ++i) {
     const SentBatch& sent = batches[i];
-    if (i % kLookAhead == 0) LookAhead(memory_, std::span(batches).subspan(i, std::min(kLookAhead, batches.size() - i)));
+    LookAheadInParts(memory_, batches, i);
     PartitionOf(sent).trouble.lone_cuts = 0;
     if (results[i] == nullptr) {
       NoteAttempt(sent, Attempt::kOther);

@@ -6,7 +6,6 @@
 
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -56,9 +55,7 @@ class CommonVersions {
 
   // The newest version of `api`, `newest` at most; none where there is none.
   std::optional<int16_t> Choose(Api api, int16_t newest = INT16_MAX) const {
-    const VersionRange common = ranges_[static_cast<size_t>(&FindApi(api) - kApis.data())];
-    const int16_t chosen = std::min(common.highest, newest);
-    return chosen >= common.lowest ? std::optional(chosen) : std::nullopt;
+    return ChooseVersion(ranges_[static_cast<size_t>(&FindApi(api) - kApis.data())], {0, newest});
   }
 
  private:
