@@ -47,4 +47,10 @@ std::string Shorten(std::string_view text, size_t most) {
   return std::string(text.substr(0, most)) + "...";
 }
 
+std::string Quote(std::string_view said, size_t most) {
+  std::string quoted = Shorten(said, most);
+  for (BadByte bad; FindBadByte(quoted, &bad);) quoted[bad.offset] = '?';
+  return quoted;
+}
+
 }  // namespace dory

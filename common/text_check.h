@@ -21,4 +21,8 @@ bool FindBadByte(std::string_view line, BadByte* bad);
 // At most `most` bytes of a text, cut between characters and then followed by "...".
 std::string Shorten(std::string_view text, size_t most);
 
+// What somebody else has said, as a line of ours may quote it: shortened, and a question mark for each byte that is
+// no text.
+std::string Quote(std::string_view said, size_t most = 255);
+
 }  // namespace dory

@@ -1,5 +1,6 @@
 #include "kafka_worker/authenticator.h"
 
+#include "common/text_check.h"
 #include "kafka_worker/protocol/error_codes.h"
 #include "kafka_worker/protocol/sasl.h"
 
@@ -47,7 +48,8 @@ void Authenticator::OnHandshake(int16_t version, const Answer& answer) {
       answer.body.ok() ? protocol::DecodeSaslHandshakeResponse(version, answer.body.value()) : answer.body.status();
   if (!response.ok()) return Fail(response.status());
   if (response.value().error_code != protocol::error::kNone) {
-    return Refuse(response.value().error_code, "; the broker has enabled: " + JoinNames(response.value().mechanisms));
+    return Refuse(response.value().error_code,
+                  "; the broker has enabled: " + Quote(JoinNames(response.value().mechanisms)));
   }
   MakeToken({});
 }
@@ -100,7 +102,7 @@ void Authenticator::OnToken(int16_t version, const Answer& answer) {
   if (!response.ok()) return Fail(response.status());
   const protocol::SaslAuthenticateResponse& said = response.value();
   if (said.error_code != protocol::error::kNone) {
-    return Refuse(said.error_code, said.error_message.empty() ? "" : ": " + said.error_message);
+    return Refuse(said.error_code, said.error_message.empty() ? "" : ": " + Quote(said.error_message));
   }
   GoOn(said.token, said.session_lifetime_ms);
 }

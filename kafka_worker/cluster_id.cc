@@ -8,6 +8,7 @@
 
 #include "common/crash_point.h"
 #include "common/log.h"
+#include "common/text_check.h"
 #include "kafka_worker/cluster.h"
 #include "shm/store.h"
 
@@ -72,7 +73,7 @@ void Cluster::OnClusterId(BrokerConnection& connection, int16_t version, const A
   connection.NoteClusterId(metadata.value().cluster_id);
   if (!IsOfThisCluster(connection)) {
     LogWarning("{}: a broker of cluster {}, not of {}", FormatHostPort(connection.address()),
-               metadata.value().cluster_id, cluster_id_);
+               Quote(metadata.value().cluster_id), Quote(cluster_id_));
     RefreshMetadata();  // says whether they all are
   }
   tick_.StartOnce(0);
@@ -82,7 +83,7 @@ void Cluster::OnClusterId(BrokerConnection& connection, int16_t version, const A
 // What is SENT under the old producer id is settled where it would go again (Settler::OnOtherCluster).
 void Cluster::AdoptClusterId(const std::string& id) {
   if (id.empty() || id == cluster_id_) return;
-  LogInfo("cluster id {}", id);
+  LogInfo("cluster id {}", Quote(id));
   const bool was_another = !cluster_id_.empty();
   cluster_id_ = id;
   const bool foreign = producer_index_ >= 0 && IsForeign(producer_index_);

@@ -8,6 +8,7 @@
 #include <array>
 #include <mutex>
 
+#include "common/text_check.h"
 #include "kafka_worker/oauth_bearer.h"
 
 namespace dory::kafka {
@@ -94,7 +95,7 @@ class CyrusClient : public SaslClient {
                            "libsasl2-modules-gssapi-mit");
     }
     started_ = true;
-    if (status != SASL_OK && status != SASL_CONTINUE) return Status::Error(::sasl_errdetail(connection_));
+    if (status != SASL_OK && status != SASL_CONTINUE) return Status::Error(Quote(::sasl_errdetail(connection_)));
     done_ = status == SASL_OK;
     return Secret(AsBytes({token, token == nullptr ? 0 : size}));
   }

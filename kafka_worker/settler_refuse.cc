@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/crash_point.h"
 #include "common/log.h"
+#include "common/text_check.h"
 #include "kafka_worker/possible_duplicates.h"
 #include "kafka_worker/settler.h"
 #include "kafka_worker/window.h"
@@ -143,7 +144,7 @@ void Settler::Refuse(const SentBatch& sent, const ErrorCode& error, const Partit
     return;
   }
   LogError("{}/{}: {} messages discarded: {} {}", sent.topic->name, sent.partition, uint64_t{batch.word.count},
-           error.name, result.error_message);
+           error.name, Quote(result.error_message));
   // Nothing but its name says that an error which no broker should answer has left the log alone.
   if (error.action == Action::kDiscard) LeaveEpoch(batch, false);
   SettleDiscarded(sent, DiscardReasonOf(error));
@@ -177,7 +178,7 @@ void Settler::RefuseNamed(const SentBatch& sent, const ErrorCode& error, const P
     return;
   }
   LogError("{}/{}: a message discarded: {} {}", sent.topic->name, sent.partition, error.name,
-           result.error_message);
+           Quote(result.error_message));
   SettleDiscarded(sent, DiscardReasonOf(error));
 }
 

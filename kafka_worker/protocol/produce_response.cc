@@ -74,8 +74,7 @@ void DecodeNodeEndpoints(Reader* reader, std::vector<NodeEndpoint>* endpoints) {
   for (size_t i = 0; i < count && reader->ok(); ++i) {
     NodeEndpoint endpoint;
     endpoint.id = reader->Read<int32_t>();
-    endpoint.host = reader->ReadString();
-    if (endpoint.host.size() > kMostHostBytes) reader->Fail();
+    endpoint.host = reader->ReadHost();
     endpoint.port = reader->Read<int32_t>();
     reader->ReadNullableString();  // rack
     reader->SkipTags();

@@ -4,6 +4,9 @@ namespace dory::kafka::protocol {
 namespace {
 
 constexpr size_t kLeastNameBytes = 2;
+// Six are known to Kafka, a broker's own come on top. RFC 4422 has names of 20 bytes; Kafka does not hold it.
+constexpr size_t kMostMechanisms = 64;
+constexpr size_t kMostMechanismBytes = 64;
 constexpr size_t kMostHeaderBytes = 64;  // beside the client id
 
 }  // namespace
@@ -43,7 +46,12 @@ Result<SaslHandshakeResponse> DecodeSaslHandshakeResponse(int16_t version, ByteS
   SaslHandshakeResponse response;
   response.error_code = reader.Read<int16_t>();
   const size_t count = reader.ReadArrayCount(kLeastNameBytes);
-  for (size_t i = 0; i < count && reader.ok(); ++i) response.mechanisms.emplace_back(reader.ReadString());
+  if (count > kMostMechanisms) reader.Fail();
+  for (size_t i = 0; i < count && reader.ok(); ++i) {
+    const std::string_view name = reader.ReadString();
+    if (name.size() > kMostMechanismBytes) reader.Fail();
+    response.mechanisms.emplace_back(name);
+  }
   const Status status = reader.Finish("SaslHandshake response", version);
   if (!status.ok()) return status;
   return response;

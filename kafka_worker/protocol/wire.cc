@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "common/text_check.h"
+
 namespace dory::kafka::protocol {
 namespace {
 
@@ -68,7 +70,8 @@ int64_t Reader::ReadLength(bool is_string) {
   int64_t length;
   if (flexible_) {
     const uint64_t coded = ReadUnsignedVarint();
-    length = coded <= kMaxCount ? static_cast<int64_t>(coded) - 1 : -2;
+    const size_t most = is_string ? kMaxStringBytes : kMaxCount - 1;
+    length = coded <= most + 1 ? static_cast<int64_t>(coded) - 1 : -2;
   } else {
     length = is_string ? Read<int16_t>() : Read<int32_t>();
   }
@@ -86,6 +89,13 @@ std::string_view Reader::ReadString() {
   const auto text = ReadNullableString();
   if (!text) Fail();
   return text.value_or(std::string_view());
+}
+
+std::string_view Reader::ReadHost() {
+  const std::string_view host = ReadString();
+  BadByte bad;
+  if (host.size() > kMostHostBytes || FindBadByte(host, &bad)) Fail();
+  return host;
 }
 
 size_t Reader::ReadArrayCount(size_t least_element_bytes) {

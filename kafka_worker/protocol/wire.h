@@ -90,9 +90,11 @@ class Reader {
   ByteSpan ReadRaw(size_t size) { return bytes_.ReadBytes(size); }
   uint64_t ReadUnsignedVarint() { return bytes_.ReadUnsignedVarint(); }
 
-  // Fails on null.
+  // Of at most 32,767 bytes in the compact form, too, as Kafka's own classes have it. The first fails on null.
   std::string_view ReadString();
   std::optional<std::string_view> ReadNullableString();
+  // A broker's. Fails where it is no text, or has more than kMostHostBytes.
+  std::string_view ReadHost();
 
   // The number of elements that follow; null counts as none. Fails where so many, of at least
   // `least_element_bytes` each, could not lie in what is left: the count is safe to reserve by.

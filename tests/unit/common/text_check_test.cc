@@ -46,5 +46,12 @@ TEST(TextCheckTest, TextIsCutBetweenCharacters) {
   EXPECT_EQ(Shorten("abcd", 0), "...");
 }
 
+TEST(TextCheckTest, WhatOthersSayIsQuotedAsText) {
+  EXPECT_EQ(Quote("caf\xC3\xA9"), "caf\xC3\xA9");
+  EXPECT_EQ(Quote("a\n\xFF\xC3"), "a???");
+  EXPECT_EQ(Quote(std::string(255, 'x')), std::string(255, 'x'));
+  EXPECT_EQ(Quote(std::string(32'767, '\xFF'), 4), "????...");
+}
+
 }  // namespace
 }  // namespace dory

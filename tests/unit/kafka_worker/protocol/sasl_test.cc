@@ -41,6 +41,21 @@ TEST(SaslTest, AHandshakeIsAnsweredWithWhatTheBrokerHas) {
   EXPECT_EQ(response.value().mechanisms, (std::vector<std::string>{"PLAIN", "GSSAPI"}));
 }
 
+// A broker has a few; what is kept of one is far more than its bytes.
+TEST(SaslTest, MoreOrLongerMechanismsThanAnyBrokerHasAreRefused) {
+  const auto decodes = [](size_t count, size_t size) {
+    Bytes body;
+    Writer writer(&body, false);
+    writer.Put<int16_t>(33);
+    writer.PutArrayCount(count);
+    for (size_t i = 0; i < count; ++i) writer.PutString(std::string(size, 'M'));
+    return DecodeSaslHandshakeResponse(1, body).ok();
+  };
+  EXPECT_TRUE(decodes(64, 64));
+  EXPECT_FALSE(decodes(65, 0));
+  EXPECT_FALSE(decodes(1, 65));
+}
+
 TEST(SaslTest, ATokensAnswerMayEndTheSession) {
   const Bytes old = BytesOf("\0\0\xff\xff\0\0\0\x02ok"s);
   const auto first = DecodeSaslAuthenticateResponse(0, old);

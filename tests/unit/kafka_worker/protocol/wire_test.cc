@@ -110,6 +110,21 @@ TEST(ReaderEdgesTest, ACompactLengthOfManyBitsFails) {
   EXPECT_FALSE(reader.ok());
 }
 
+// As Kafka's own classes have it. Of bytes and records there may be more.
+TEST(ReaderEdgesTest, ACompactStringHasNoMoreBytesThanAPlainOne) {
+  for (const size_t size : {0x7fff, 0x8000}) {
+    Bytes out;
+    Writer writer(&out, true);
+    writer.PutByteCount(size);
+    writer.PutRaw(Bytes(size, std::byte{'x'}));
+    Reader text(out, true);
+    EXPECT_EQ(text.ReadNullableString().has_value(), size == 0x7fff);
+    EXPECT_EQ(text.ok(), size == 0x7fff);
+    Reader bytes(out, true);
+    EXPECT_EQ(bytes.ReadArrayCount(1), size);
+  }
+}
+
 // Two fields: tag 0 of two bytes, tag 5 of one.
 TEST(ReaderEdgesTest, VisitsTaggedFieldsAndLeavesThemBehind) {
   const Bytes bytes = MakeBytes({2, 0, 2, 0x12, 0x34, 5, 1, 9, 'e'});
