@@ -21,6 +21,11 @@ constexpr int64_t kLookAgainMs = 1;   // after a turn that moved something; nobo
 constexpr int64_t kSafetyNetMs = 1000;  // while something is buffered
 constexpr int64_t kHeartbeatMs = 5000;
 
+std::string DescribeTooMany(const Topic& topic) {
+  return fmt::format("topic {}: with its partitions all topics in use have more than {}; messages wait for those of it "
+                     "that are too many", topic.name, shm::kMaxPartitions);
+}
+
 }  // namespace
 
 KafkaWorker::KafkaWorker(WorkerContext& context, shm::Segment& segment)
@@ -224,7 +229,7 @@ void KafkaWorker::AdoptTopic(Topic& topic, const protocol::MetadataTopic& found,
   AdoptCount(topic, static_cast<size_t>(highest) + 1, AdoptId(topic, found.id, now_ms), now_ms);
   bool leaderless = false;
   for (const protocol::MetadataPartition& told : found.partitions) {
-    if (told.partition < 0) continue;
+    if (told.partition < 0 || static_cast<size_t>(told.partition) >= topic.partitions.size()) continue;
     Partition& partition = topic.partitions[static_cast<size_t>(told.partition)];
     leaderless |= told.leader < 0 || !cluster_.Knows(told.leader);
     if (!IsBehind(partition, told.leader_epoch, now_ms)) {
@@ -265,7 +270,11 @@ void KafkaWorker::AdoptCount(Topic& topic, size_t count, bool anew, int64_t now_
                topic.name, count, topic.partition_count);
   }
   topic.fewer_since_ms = 0;
-  topics_.SetPartitionCount(topic, count);
+  if (!topics_.SetPartitionCount(topic, count)) {
+    if (!std::exchange(topic.too_many, true)) LogWarning("{}", DescribeTooMany(topic));
+    return cluster_.RefreshMetadata();
+  }
+  topic.too_many = false;
   topic.known = true;
 }
 
@@ -308,6 +317,7 @@ void KafkaWorker::AddWarnings(const Topic& topic, control::WorkerStatus* status)
                          std::string(DescribeWithoutSequences(config_.kafka)));
   }
   if (const std::string full = DescribeFull(topic, MonotonicMs()); !full.empty()) status->add_warnings(full);
+  if (topic.too_many) status->add_warnings(DescribeTooMany(topic));
   const std::string fate = topic.given_up ? "discarded" : "messages wait";
   if (topic.unknown_since_ms > 0) {
     status->add_warnings("topic " + topic.name + ": unknown to brokers, " + fate);

@@ -133,7 +133,7 @@ void Cluster::AdoptBrokers(const protocol::MetadataResponse& metadata) {
   for (const protocol::MetadataBroker& broker : metadata.brokers) {
     Known& known = brokers_[broker.id];
     known.listed = true;
-    SetAddress(known, {broker.host, static_cast<uint16_t>(broker.port)});
+    SetAddress(known, {std::string(broker.host), static_cast<uint16_t>(broker.port)});
   }
   if (bootstrap_ != nullptr) Retire(std::move(bootstrap_), "metadata has come");
 }

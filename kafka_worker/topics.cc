@@ -16,6 +16,12 @@ using shm::BatchState;
 
 constexpr int64_t kTicksPerBatchTime = 4;
 
+// Nothing would be missed with it.
+static bool IsUnused(const Partition& partition) {
+  return partition.state == Partition::State::kIdle && !partition.listed_busy && partition.keyed.empty() &&
+         partition.pinned.empty();
+}
+
 int64_t FindDueNs(int64_t first_record_boottime_ns, int64_t batch_time_ms) {
   const int64_t batch_time_ns = batch_time_ms * 1'000'000;
   const int64_t due_ns = first_record_boottime_ns + batch_time_ns;
@@ -55,7 +61,7 @@ Topic& TopicTable::Get(uint32_t row, bool* created) {
   return *topics_.back();
 }
 
-Topic* TopicTable::FindByName(const std::string& name) {
+Topic* TopicTable::FindByName(std::string_view name) {
   const auto found = by_name_.find(name);
   return found == by_name_.end() ? nullptr : found->second;
 }
@@ -84,22 +90,35 @@ uint32_t TopicTable::EnsurePartitionRow(uint32_t topic_row, int32_t partition) {
   return index;
 }
 
-void TopicTable::SetPartitionCount(Topic& topic, size_t count) {
+bool TopicTable::SetPartitionCount(Topic& topic, size_t count) {
   const size_t before = topic.partitions.size();
+  if (count > before && partitions_ + (count - before) > shm::kMaxPartitions) return false;
   topic.partition_count = count;
   for (size_t i = count; i < before; ++i) topic.partitions[i].leader = -1;
-  if (count <= before) return;
-  topic.partitions.resize(count);
+  size_t needed = std::max(count, before);
+  while (needed > count && IsUnused(topic.partitions[needed - 1])) --needed;
+  ResizePartitions(topic, needed);
   for (size_t i = before; i < count; ++i) {
     topic.partitions[i].row = FindPartitionRow(topic.row, static_cast<int32_t>(i));
   }
+  return true;
+}
+
+// No memory is taken ahead, and none kept: a broker may have told of 65,536 that there never were.
+void TopicTable::ResizePartitions(Topic& topic, size_t size) {
+  const size_t before = topic.partitions.size();
+  if (size == before) return;
+  partitions_ = partitions_ - before + size;
+  topic.partitions.reserve(size);
+  topic.partitions.resize(size);
+  if (size < before) topic.partitions.shrink_to_fit();
 }
 
 void TopicTable::AdoptPartitioned(Topic& topic, BatchId id) {
   const BatchDescriptor& batch = memory_.pool.descriptor(id);
   const int32_t number = memory_.partitions->rows[batch.partition_row].partition;
   // The topic counts as not known until brokers say how many partitions it has; fewer only if it was created anew.
-  if (topic.partitions.size() <= static_cast<size_t>(number)) topic.partitions.resize(static_cast<size_t>(number) + 1);
+  ResizePartitions(topic, std::max(topic.partitions.size(), static_cast<size_t>(number) + 1));
   topic.partition_count = topic.partitions.size();
   Partition& partition = topic.partitions[static_cast<size_t>(number)];
   partition.row = batch.partition_row;

@@ -9,10 +9,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/container/small_vector.hpp>
@@ -97,6 +99,7 @@ struct alignas(64) Topic {
   std::optional<shm::Discard> given_up;
   uint32_t row = 0;
   bool known = false;  // brokers said how many there are
+  bool too_many = false;  // more than fit, beside those of other topics (TopicTable::SetPartitionCount)
   bool dirty = false;
   bool is_combined = false;  // it has records in a batch that TopicTable counts as combined
   bool listed_waiting = false;
@@ -160,7 +163,7 @@ class TopicTable {
   Topic& Get(uint32_t row, bool* created = nullptr);
   // None where it is new.
   const Topic* Find(uint32_t row) const { return by_row_[row]; }
-  Topic* FindByName(const std::string& name);
+  Topic* FindByName(std::string_view name);
   const std::vector<std::unique_ptr<Topic>>& topics() const { return topics_; }
 
   // The segment's row of a partition; kNoIndex where it has none yet.
@@ -170,8 +173,9 @@ class TopicTable {
   uint32_t EnsurePartitionRow(uint32_t topic_row, int32_t partition);
 
   // Sizes `partitions`; those that were known keep what they have. Of fewer than before those that are gone have no
-  // leader, and stay until what they hold has gone elsewhere.
-  void SetPartitionCount(Topic& topic, size_t count);
+  // leader, and stay until what they hold has gone elsewhere. False, and nothing is changed: all topics together would
+  // have more than there are rows for in the segment.
+  [[nodiscard]] bool SetPartitionCount(Topic& topic, size_t count);
 
   // The partitions that have a batch of their own, queued or on its way, or wait for a lookup's end. One is noted
   // whenever it may have its first.
@@ -221,12 +225,14 @@ class TopicTable {
   void MakeCombinedDue();
   shm::WaitingPlace FindWaitingPlace(const Topic& topic) const;
   void AdoptPartitioned(Topic& topic, BatchId batch);
+  void ResizePartitions(Topic& topic, size_t size);
 
   Memory& memory_;
   Config config_;
   std::vector<std::unique_ptr<Topic>> topics_;
   std::vector<Topic*> by_row_;
-  std::map<std::string, Topic*> by_name_;
+  std::map<std::string, Topic*, std::less<>> by_name_;
+  size_t partitions_ = 0;  // of all topics
   std::map<std::pair<uint32_t, int32_t>, uint32_t> partition_rows_;
   std::vector<Topic*> waiting_;
   std::vector<Topic*> dirty_;

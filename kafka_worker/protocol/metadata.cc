@@ -1,5 +1,7 @@
 #include "kafka_worker/protocol/metadata.h"
 
+#include <algorithm>
+
 namespace dory::kafka::protocol {
 namespace {
 
@@ -12,8 +14,9 @@ constexpr size_t kLeastPartitionBytes = 2 + 4 + 4 + 4 + 4;
 
 // More of them no cluster has. What is kept of one takes up to ten times its bytes: a broken or hostile broker
 // can't fill an answer with them. Of a partition less is kept here than it had, but more where it is in use.
-constexpr size_t kMostBrokers = 10'000;
+constexpr size_t kMostBrokers = 5'000;
 constexpr size_t kMostTopics = 65'536;
+constexpr size_t kMostListedPartitions = 2 * kMostPartitions;  // of all topics
 
 // An array of `Element`s, each read by decode(reader, version).
 template <typename Element, typename Decode>
@@ -31,8 +34,7 @@ std::vector<Element> DecodeArray(Reader* reader, int16_t version, size_t least_b
 MetadataBroker DecodeBroker(Reader* reader, int16_t version) {
   MetadataBroker broker;
   broker.id = reader->Read<int32_t>();
-  broker.host = reader->ReadString();
-  if (broker.host.size() > kMostHostBytes) reader->Fail();
+  broker.host = reader->ReadHost();
   broker.port = reader->Read<int32_t>();
   if (version >= 1) reader->ReadNullableString();  // rack
   reader->SkipTags();
@@ -53,15 +55,17 @@ MetadataPartition DecodePartition(Reader* reader, int16_t version) {
   return partition;
 }
 
-MetadataTopic DecodeTopic(Reader* reader, int16_t version) {
+// `room`: for partitions, in the answer.
+MetadataTopic DecodeTopic(Reader* reader, int16_t version, size_t* room) {
   MetadataTopic topic;
   topic.error_code = reader->Read<int16_t>();
   // Null only where a topic was asked for by id.
   topic.name = version >= 12 ? reader->ReadNullableString().value_or("") : reader->ReadString();
   if (version >= 10) topic.id = ReadTopicId(reader);
   if (version >= 1) topic.is_internal = reader->ReadBool();
-  topic.partitions =
-      DecodeArray<MetadataPartition>(reader, version, kLeastPartitionBytes, DecodePartition, kMostPartitions);
+  topic.partitions = DecodeArray<MetadataPartition>(reader, version, kLeastPartitionBytes, DecodePartition,
+                                                    std::min(*room, kMostPartitions));
+  *room -= topic.partitions.size();
   if (version >= 8) reader->Read<int32_t>();  // authorized operations
   reader->SkipTags();
   return topic;
@@ -96,7 +100,9 @@ Result<MetadataResponse> DecodeMetadataResponse(int16_t version, ByteSpan body) 
   response.brokers = DecodeArray<MetadataBroker>(&reader, version, kLeastBrokerBytes, DecodeBroker, kMostBrokers);
   if (version >= 2) response.cluster_id = reader.ReadNullableString().value_or("");
   if (version >= 1) response.controller_id = reader.Read<int32_t>();
-  response.topics = DecodeArray<MetadataTopic>(&reader, version, kLeastTopicBytes, DecodeTopic, kMostTopics);
+  size_t room = kMostListedPartitions;
+  const auto decode_topic = [&room](Reader* from, int16_t as) { return DecodeTopic(from, as, &room); };
+  response.topics = DecodeArray<MetadataTopic>(&reader, version, kLeastTopicBytes, decode_topic, kMostTopics);
   if (version >= 8 && version <= 10) reader.Read<int32_t>();  // authorized operations
   if (version >= 13) response.error_code = reader.Read<int16_t>();
   reader.SkipTags();

@@ -2,8 +2,9 @@
 //
 // Source: the Kafka protocol guide, API key 3; leader epochs (7) are KIP-320, topic ids (10) KIP-516,
 // the error code of the whole (13) is KIP-1102.
-// An answer may be large; replica lists are skipped, not kept. One of more brokers or topics than any cluster has
-// is refused, and so is one with more partitions of a topic than we can know (kMostPartitions), or a higher number.
+// An answer may be large; replica lists are skipped, not kept. One of more brokers, topics or partitions than any
+// cluster has is refused, and so is a partition number beyond those that we can know (kMostPartitions). Numbers may
+// be left out: brokers with ZooKeeper do not list what has never had a leader.
 
 #pragma once
 
@@ -28,7 +29,7 @@ struct MetadataRequest {
 
 struct MetadataBroker {
   int32_t id;
-  std::string host;
+  std::string_view host;
   int32_t port;
 };
 
@@ -41,12 +42,13 @@ struct MetadataPartition {
 
 struct MetadataTopic {
   int16_t error_code = 0;
-  std::string name;
+  std::string_view name;
   TopicId id{};  // before version 10, and with errors: none
   bool is_internal = false;  // before version 1: false
   std::vector<MetadataPartition> partitions;  // as the broker has them: not always sorted
 };
 
+// Names and hosts lie within the bytes that were decoded.
 struct MetadataResponse {
   int32_t throttle_time_ms = 0;  // before version 3: 0
   std::vector<MetadataBroker> brokers;

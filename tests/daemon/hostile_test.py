@@ -3,19 +3,25 @@ Only the connection suffers: nothing is lost or doubled, no worker dies, no memo
 """
 
 import itertools
+import os
 import random
 import struct
 
-from daemon_case import wait_for
-from scripted_test import BATCH, Scripted, encode_keyed
+from daemon_case import SMALL, wait_for
+from refusal_test import RIGHT, SASL
+from scripted_test import BATCH, OPTIONS, Scripted, encode_keyed
 from support.kafka_bytes import array, text
-from support.scripted_broker import API_VERSIONS, INIT_PRODUCER_ID, METADATA, PRODUCE, Step
+from support.scripted_broker import (API_VERSIONS, INIT_PRODUCER_ID, METADATA, PRODUCE,
+                                     SASL_AUTHENTICATE, SASL_HANDSHAKE, ScriptedBroker, Step)
 from support.scripted_log import DESCRIBE_PRODUCERS, FETCH, LIST_OFFSETS
 
 MEMORY_KB = 40 << 10
 SIZE = 4        # bytes of a frame before its answer
 LARGEST = 16 << 20
-NEW_BROKERS = 9000      # in an answer
+HEAD = 2 * SIZE + 4 + 4 + (2 + 9) + 4 + 2 + 4     # of a Metadata frame: up to its topics
+NEW_BROKERS = 4500      # in an answer
+MANY = ["t", *("t%d" % i for i in range(9))]       # topics in use
+MOST = (1 << 16) - len(MANY) + 1    # partitions of one of them, beside those of the others
 
 
 def with_size(size, answer):
@@ -110,6 +116,51 @@ def tell_of_the_last_partition_of_all(frame):
     return [frame[:-24] + struct.pack(">i", (1 << 31) - 1) + frame[-20:]]
 
 
+def tell_of_the_last_partition_that_may_be(frame):
+    """That each topic has it, and none before it but the first."""
+    partitions = array([struct.pack(">hiiii", 0, p, 1, 0, 0) for p in (0, MOST - 1)])
+    body = frame[2 * SIZE:HEAD] + array([bytes(2) + text(t) + b"\0" + partitions for t in MANY])
+    return [struct.pack(">i", SIZE + len(body)) + frame[SIZE:2 * SIZE] + body]
+
+
+def tell_as_much_as_may_be_kept(frame):
+    """Of everything as many as there may be, in one answer."""
+    def list_partitions(first, count):
+        return array([struct.pack(">hiiii", 0, p, 1, 0, 0) for p in range(first, first + count)])
+    brokers = [struct.pack(">i", 1000 + i) + text("%0255d" % i) + struct.pack(">i", 1) + text(None)
+               for i in range(4998)]
+    known = [text("t") + b"\0" + list_partitions(0, MOST)]
+    others = [text("%d" % i) + b"\0" + list_partitions(0, ((1 << 17) - MOST) // 4)
+              for i in range(4)]
+    rest = (1 << 16) - len(known) - len(others)
+    body = struct.pack(">i", 1 + len(brokers)) + frame[3 * SIZE:HEAD - 4] + b"".join(brokers)
+    body += struct.pack(">ii", 1, (1 << 16)) + b"".join(bytes(2) + t for t in known + others)
+    room = (LARGEST - SIZE - len(body)) // rest - 2 - 2 - 1 - 4
+    body += (bytes(2) + text("x" * room) + bytes(1 + 4)) * rest
+    return [struct.pack(">i", SIZE + len(body)) + frame[SIZE:2 * SIZE] + body]
+
+
+def refuse_and_name_millions_of_mechanisms(frame):
+    return of_largest_size(frame, struct.pack(">h", 33), [text("")])
+
+
+def refuse_and_name_long_mechanisms(frame):
+    return of_largest_size(frame, struct.pack(">h", 33), [text("x" * 255)])
+
+
+def refuse_with_a_long_text_that_is_none(frame):
+    body = struct.pack(">hh", 58, 32767) + b"\xff\n" * 16383 + b"\xff" + struct.pack(">iq", 0, 0)
+    return [struct.pack(">i", SIZE + len(body)) + frame[SIZE:2 * SIZE] + body]
+
+
+def accept_with_millions_of_bytes(frame):
+    return of_largest_size(frame, struct.pack(">h", 0) + text(None), [b"x"], bytes(8))
+
+
+def tell_of_a_host_that_is_no_text(frame):
+    return [frame.replace(b"127.0.0.1", b"127\xff\xfe\n0.1")]
+
+
 def tell_of_new_brokers(generation):
     """Nobody is where they are said to be, and the first of them is said to lead."""
     def tell(frame):
@@ -136,10 +187,19 @@ MANGLES = [cut_short, too_long, of_another_request, noise, twice, of_negative_si
            of_100_megabytes, without_an_end, byte_by_byte]
 LARGE = {PRODUCE: [name_millions_of_records, of_millions_of_partitions, of_millions_of_topics],
          METADATA: [tell_millions_of_brokers, tell_millions_of_topics, tell_millions_of_partitions,
-                    tell_of_the_last_partition_of_all]}
+                    tell_of_the_last_partition_of_all, tell_of_the_last_partition_that_may_be,
+                    tell_as_much_as_may_be_kept, tell_of_a_host_that_is_no_text]}
+OF_LOGINS = {SASL_HANDSHAKE: [*MANGLES, refuse_and_name_millions_of_mechanisms,
+                              refuse_and_name_long_mechanisms, nothing],
+             SASL_AUTHENTICATE: [*MANGLES, refuse_with_a_long_text_that_is_none,
+                                 accept_with_millions_of_bytes, nothing]}
 
 
-class HostileAnswers(Scripted):
+def open_secret(path, flags):
+    return os.open(path, flags, 0o600)
+
+
+class Hostile(Scripted):
     def pid(self):
         return self.worker("kafka-0")["pid"]
 
@@ -151,6 +211,8 @@ class HostileAnswers(Scripted):
         with open("/proc/%d/clear_refs" % self.pid(), "w", encoding="ascii") as file:
             file.write("5")
 
+
+class HostileAnswers(Hostile):
     def test_only_the_connection_suffers(self):
         broker = self.run_against(2)
         # Each connection that a Produce ends asks for the rest anew; one in two is spared, since
@@ -190,13 +252,15 @@ class HostileAnswers(Scripted):
         self.wait_settled()
         wait_for("it was played", lambda: not broker.mangles[api])
         self.assertEqual(self.log_of(0), values)
-        self.assertEqual(self.wait_settled()["delivered"], len(values))
+        self.assertEqual(self.wait_settled()["discarded"], 0)
         self.assertEqual(self.pid(), worker)
         self.assertLess(self.memory_kb("VmHWM"), normal_kb + MEMORY_KB)
 
     def test_no_answer_costs_many_times_its_size(self):
         """Of as many parts as it may have bytes for, each of them as it should be."""
         broker = self.run_against(1)
+        broker.topics.update(dict.fromkeys(MANY, 1))
+        self.send_messages(encode_keyed(t, 0, b"") for t in MANY[1:])
         values = self.send_batch(0, "first")
         self.wait_settled()
         normal_kb = self.memory_kb("VmRSS")
@@ -292,3 +356,39 @@ class HostileAnswers(Scripted):
         self.assertEqual(len({event.connection for event in broker.events}), 1)
         self.assertEqual(self.pid(), worker)
         self.assertLess(self.memory_kb("VmHWM"), before + MEMORY_KB)
+
+
+class HostileLogins(Hostile):
+    def run_with_login(self):
+        password = os.path.join(self.folder, "password")
+        with open(password, "w", encoding="ascii", opener=open_secret) as file:
+            file.write(RIGHT + "\n")
+        self.broker = ScriptedBroker({"t": 1})
+        self.broker.password = RIGHT.encode()
+        self.addCleanup(self.broker.stop)
+        self.broker.__enter__()
+        return password
+
+    def test_no_answer_costs_more_than_its_connection(self):
+        """Each connection that comes up is cut by the next Produce; the next one logs in anew."""
+        password = self.run_with_login()
+        self.write_config("%s\nrequest_timeout = 100ms\n%s" % (self.broker.address,
+                                                              SASL % password),
+                          more=OPTIONS, buffer=SMALL)
+        self.start()
+        values = self.send_batch(0, "first")
+        self.wait_settled()
+        worker, normal_kb = self.pid(), self.memory_kb("VmRSS")
+        self.forget_peak()
+        for api, mangles in OF_LOGINS.items():
+            for mangle in mangles:
+                with self.subTest(mangle.__name__, api=api):
+                    self.broker.mangles[api].append(mangle)
+                    self.broker.script("t", 0, Step(cuts=True))
+                    values += self.send_batch(0, "%d." % len(values))
+                    self.wait_settled()
+                    self.assertFalse(self.broker.mangles[api])
+                    self.assertEqual(self.log_of(0), values)
+                    self.assertEqual(self.pid(), worker)
+                    self.assertLess(self.memory_kb("VmHWM"), normal_kb + MEMORY_KB)
+        self.assertLess(max(map(len, self.log_text().splitlines())), 1000)

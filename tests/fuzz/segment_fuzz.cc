@@ -123,9 +123,8 @@ void RunKafka(int fd) {
   kafka::Drain drain(memory, topics);
   while (drain.DrainRing(0).moved) continue;
   for (const auto& topic : topics.topics()) {
-    topics.SetPartitionCount(*topic, 2);
-    topic->known = true;
-    drain.DrainWaiting(*topic, 0);
+    topic->known = topics.SetPartitionCount(*topic, 2);  // not where damage says that others have all there may be
+    if (topic->known) drain.DrainWaiting(*topic, 0);
   }
   while (drain.DrainRing(0).moved) continue;
 }

@@ -142,7 +142,7 @@ class SeedWorld {
   static void MakeKnown(kafka::TopicTable& topics, const std::vector<std::string>& names) {
     for (const auto& topic : topics.topics()) {
       if (std::find(names.begin(), names.end(), topic->name) == names.end()) continue;
-      topics.SetPartitionCount(*topic, 2);
+      if (!topics.SetPartitionCount(*topic, 2)) std::abort();
       topic->known = true;
     }
   }

@@ -38,7 +38,7 @@ class DrainFixture : public ::testing::Test {
 
   Topic& MakeKnown(uint32_t row, size_t partitions = 2) {
     Topic& topic = topics_->Get(row);
-    topics_->SetPartitionCount(topic, partitions);
+    EXPECT_TRUE(topics_->SetPartitionCount(topic, partitions));
     topic.known = true;
     return topic;
   }

@@ -221,15 +221,35 @@ TEST_F(TopicTableTest, APinnedBatchOfAnyPartitionIsAdoptedByItsPartition) {
   EXPECT_EQ(topics_->Get(0).partitions.at(1).pinned, BatchQueue{batch});
 }
 
-TEST_F(TopicTableTest, PartitionsAreAddedAndNeverTakenAway) {
+TEST_F(TopicTableTest, PartitionsThatHoldSomethingAreNotTakenAway) {
   Topic& topic = MakeKnown(0, 2);
   topic.partitions[1].leader = 7;
-  topics_->SetPartitionCount(topic, 5);
-  EXPECT_EQ(topic.partitions.size(), 5u);
+  EXPECT_TRUE(topics_->SetPartitionCount(topic, 6));
+  EXPECT_EQ(topic.partitions.size(), 6u);
   EXPECT_EQ(topic.partitions[1].leader, 7);
   EXPECT_EQ(topic.partitions[4].leader, -1);
-  topics_->SetPartitionCount(topic, 3);
+  segment_.AppendKeyed(0, 4, "value");
+  drain_->DrainRing(0);
+  EXPECT_TRUE(topics_->SetPartitionCount(topic, 3));
+  EXPECT_EQ(topic.partition_count, 3u);
   EXPECT_EQ(topic.partitions.size(), 5u);
+  topic.partitions[4].keyed.clear();
+  EXPECT_TRUE(topics_->SetPartitionCount(topic, 3));
+  EXPECT_EQ(topic.partitions.size(), 5u);  // listed as busy until somebody looks
+  EXPECT_TRUE(TopicTable::ListBusy(topic).empty());
+  EXPECT_TRUE(topics_->SetPartitionCount(topic, 3));
+  EXPECT_EQ(topic.partitions.size(), 3u);
+}
+
+// A broker may tell each of them of 65,536.
+TEST_F(TopicTableTest, AllTopicsTogetherHaveAsManyPartitionsAsTheSegmentHasRows) {
+  Topic& first = MakeKnown(0, shm::kMaxPartitions - 2);
+  Topic& second = MakeKnown(1, 2);
+  EXPECT_FALSE(topics_->SetPartitionCount(second, 3));
+  EXPECT_EQ(second.partition_count, 2u);
+  EXPECT_EQ(second.partitions.size(), 2u);
+  EXPECT_TRUE(topics_->SetPartitionCount(first, 1));
+  EXPECT_TRUE(topics_->SetPartitionCount(second, shm::kMaxPartitions - 1));
 }
 
 using TopicTableDeathTest = DrainFixture;

@@ -103,7 +103,8 @@ void CheckTopics(const std::vector<MetadataTopic>& topics, int16_t version) {
 
 TEST(GoldenResponsesTest, Metadata) {
   ForEachVersion(Api::kMetadata, [](int16_t version) {
-    const auto response = DecodeMetadataResponse(version, ReadGoldenBody(Api::kMetadata, version));
+    const Bytes body = ReadGoldenBody(Api::kMetadata, version);
+    const auto response = DecodeMetadataResponse(version, body);
     ASSERT_TRUE(response.ok()) << response.status().message();
     EXPECT_EQ(response.value().throttle_time_ms, version >= 3 ? kThrottleMs : 0);
     EXPECT_EQ(response.value().cluster_id, version >= 2 ? "golden-cluster" : "");

@@ -107,7 +107,7 @@ TEST(MetadataTest, DecodesFiftyThousandPartitions) {
 
 // What is kept of such takes far more than its bytes.
 TEST(MetadataTest, MoreBrokersOrTopicsThanAnyClusterHasAreRefused) {
-  for (const size_t too_many : {size_t{10'001}, size_t{65'537}}) {
+  for (const size_t too_many : {size_t{5'001}, size_t{65'537}}) {
     const bool are_topics = too_many > 60'000;
     Bytes body;
     Writer writer(&body, false);
@@ -141,10 +141,30 @@ TEST(MetadataTest, MorePartitionsThanWeCanKnowAreRefused) {
   for (const int32_t number : {most, INT32_MAX}) EXPECT_FALSE(DecodeMetadataResponse(0, MakeAnswer("h", number, 1)).ok());
 }
 
+// Topics by their numbers of partitions. Half of what an answer may list is enough for all that we can know.
+TEST(MetadataTest, MorePartitionsOfAllTopicsThanAnyClusterHasAreRefused) {
+  for (const size_t more : {0, 1}) {
+    Bytes body;
+    Writer writer(&body, false);
+    writer.PutArrayCount(0);
+    writer.PutArrayCount(3);
+    for (const size_t partitions : {kMostPartitions, more, kMostPartitions}) {
+      PutTopic("t", static_cast<int32_t>(partitions), 0, &writer);
+    }
+    EXPECT_EQ(DecodeMetadataResponse(0, body).ok(), more == 0);
+  }
+}
+
 TEST(MetadataTest, AHostThatHasNoSuchNameIsRefused) {
   for (const size_t size : {kMostHostBytes, kMostHostBytes + 1}) {
     EXPECT_EQ(DecodeMetadataResponse(0, MakeAnswer(std::string(size, 'h'), 0, 1)).ok(), size == kMostHostBytes);
   }
+}
+
+// The status names it.
+TEST(MetadataTest, AHostThatIsNoTextIsRefused) {
+  EXPECT_TRUE(DecodeMetadataResponse(0, MakeAnswer("h\xC3\xA9", 0, 1)).ok());
+  for (const char* host : {"h\xff", "h\n"}) EXPECT_FALSE(DecodeMetadataResponse(0, MakeAnswer(host, 0, 1)).ok());
 }
 
 TEST(MetadataTest, ATopicNameMayBeNullFromVersion12On) {
