@@ -10,7 +10,7 @@ import struct
 from daemon_case import SMALL, wait_for
 from refusal_test import RIGHT, SASL
 from scripted_test import BATCH, OPTIONS, Scripted, encode_keyed
-from support.kafka_bytes import array, text
+from support.kafka_bytes import COMPACT, array, text, unsigned
 from support.scripted_broker import (API_VERSIONS, INIT_PRODUCER_ID, METADATA, PRODUCE,
                                      SASL_AUTHENTICATE, SASL_HANDSHAKE, ScriptedBroker, Step)
 from support.scripted_log import DESCRIBE_PRODUCERS, FETCH, LIST_OFFSETS
@@ -140,6 +140,72 @@ def tell_as_much_as_may_be_kept(frame):
     return [struct.pack(">i", SIZE + len(body)) + frame[SIZE:2 * SIZE] + body]
 
 
+def of_compact_form(frame, *parts):
+    """As of_largest_size."""
+    fixed = sum(len(part) for part in parts if isinstance(part, bytes)) + 1
+    body = b"\0"
+    for part in parts:
+        if isinstance(part, bytes):
+            body += part
+        else:
+            count = (LARGEST - 2 * SIZE - fixed) // len(part[0])
+            body += COMPACT.count(count) + part[0] * count
+    return [struct.pack(">i", SIZE + len(body)) + frame[SIZE:2 * SIZE] + body]
+
+
+def of_compact_result(code):
+    """A Produce answer of version 12 up to the records that it names."""
+    return (COMPACT.count(1) + COMPACT.text("t") + COMPACT.count(1) +
+            struct.pack(">ihqqq", 0, code, 0, -1, 0))
+
+
+# No record is named, no text, no tag of the partition or topic, no throttle.
+ANSWER_END = COMPACT.count(0) + COMPACT.text(None) + bytes(1 + 1 + 4)
+
+
+def name_millions_in_compact_form(frame):
+    return of_compact_form(frame, of_compact_result(0), [struct.pack(">ibb", 7, 0, 0)],
+                           bytes(1 + 1 + 1 + 4 + 1))
+
+
+def of_a_text_without_an_end(frame):
+    """Why a batch is refused; it could be believed."""
+    return of_compact_form(frame, of_compact_result(2), COMPACT.count(0), [b"x"],
+                           bytes(1 + 1 + 4 + 1))
+
+
+def of_millions_of_tags(frame):
+    """Of the whole, behind the throttle time; their count is not one more than it is."""
+    count = LARGEST // 4
+    return of_compact_form(frame, of_compact_result(0) + ANSWER_END, unsigned(count),
+                           b"\x63\0" * count)
+
+
+def of_thousands_of_leaders(frame):
+    """Where they are, of whom none was named."""
+    leader = struct.pack(">i", 1) + COMPACT.text("h" * 240) + bytes(4 + 1 + 1)
+    leaders = COMPACT.array([leader] * ((1 << 16) - 1))
+    return of_compact_form(frame, of_compact_result(0) + ANSWER_END, unsigned(1),
+                           unsigned(0) + unsigned(len(leaders)) + leaders)
+
+
+def of_compact_metadata(frame, cluster, topics):
+    """A Metadata answer of version 12; the broker is the true one."""
+    at = 2 * SIZE + 1 + 4
+    broker = frame[at:at + 1 + 4 + (1 + 9) + 4 + 1 + 1]
+    return of_compact_form(frame, bytes(4) + broker, *cluster, struct.pack(">i", 1), *topics,
+                           b"\0")
+
+
+def of_a_cluster_with_a_long_id(frame):
+    return of_compact_metadata(frame, [[b"x"]], [COMPACT.count(0)])
+
+
+def tell_of_long_topics(frame):
+    topic = bytes(2) + COMPACT.text("x" * 32767) + bytes(16 + 1) + COMPACT.count(0) + bytes(4 + 1)
+    return of_compact_metadata(frame, [COMPACT.text("scripted")], [[topic]])
+
+
 def refuse_and_name_millions_of_mechanisms(frame):
     return of_largest_size(frame, struct.pack(">h", 33), [text("")])
 
@@ -174,6 +240,15 @@ def tell_of_new_brokers(generation):
     return tell
 
 
+def under_each_others_numbers(first, second):
+    return [second[:SIZE] + first[SIZE:2 * SIZE] + second[2 * SIZE:],
+            first[:SIZE] + second[SIZE:2 * SIZE] + first[2 * SIZE:]]
+
+
+def in_each_others_places(first, second):
+    return [second, first]
+
+
 def byte_by_byte(frame):
     """No fault at all."""
     return [frame[i:i + 1] for i in range(len(frame))]
@@ -189,6 +264,9 @@ LARGE = {PRODUCE: [name_millions_of_records, of_millions_of_partitions, of_milli
          METADATA: [tell_millions_of_brokers, tell_millions_of_topics, tell_millions_of_partitions,
                     tell_of_the_last_partition_of_all, tell_of_the_last_partition_that_may_be,
                     tell_as_much_as_may_be_kept, tell_of_a_host_that_is_no_text]}
+LARGE_COMPACT = {PRODUCE: [name_millions_in_compact_form, of_a_text_without_an_end,
+                           of_millions_of_tags, of_thousands_of_leaders],
+                 METADATA: [of_a_cluster_with_a_long_id, tell_of_long_topics]}
 OF_LOGINS = {SASL_HANDSHAKE: [*MANGLES, refuse_and_name_millions_of_mechanisms,
                               refuse_and_name_long_mechanisms, nothing],
              SASL_AUTHENTICATE: [*MANGLES, refuse_with_a_long_text_that_is_none,
@@ -214,7 +292,16 @@ class Hostile(Scripted):
 
 class HostileAnswers(Hostile):
     def test_only_the_connection_suffers(self):
-        broker = self.run_against(2)
+        self.play_all((8, 1))
+
+    def test_only_the_connection_suffers_by_compact_versions(self):
+        self.play_all((9, 9))
+
+    def test_only_the_connection_suffers_by_topic_ids(self):
+        self.play_all((13, 12))
+
+    def play_all(self, newest):
+        broker = self.run_against(2, newest=newest)
         # Each connection that a Produce ends asks for the rest anew; one in two is spared, since
         # back-offs grow by failures in a row.
         for api in (PRODUCE, METADATA, API_VERSIONS):
@@ -240,6 +327,8 @@ class HostileAnswers(Hostile):
         self.assertEqual(books["possible_duplicates"], 0)
         self.assertEqual(self.pid(), worker)
         self.assertLess(self.memory_kb("VmHWM"), before + MEMORY_KB)
+        self.assertEqual([broker.spoken[api] for api in (PRODUCE, METADATA)],
+                         [{version} for version in newest])
 
     def expect_little(self, broker, values, api, mangle, normal_kb):
         """One answer is mangled; what is sent next is delivered once, and little memory taken."""
@@ -257,17 +346,60 @@ class HostileAnswers(Hostile):
         self.assertLess(self.memory_kb("VmHWM"), normal_kb + MEMORY_KB)
 
     def test_no_answer_costs_many_times_its_size(self):
+        self.play_large((8, 1), LARGE)
+
+    def test_no_answer_of_a_compact_version_costs_many_times_its_size(self):
+        self.play_large((12, 12), LARGE_COMPACT)
+
+    def play_large(self, newest, large):
         """Of as many parts as it may have bytes for, each of them as it should be."""
-        broker = self.run_against(1)
+        broker = self.run_against(1, newest=newest)
         broker.topics.update(dict.fromkeys(MANY, 1))
         self.send_messages(encode_keyed(t, 0, b"") for t in MANY[1:])
         values = self.send_batch(0, "first")
         self.wait_settled()
         normal_kb = self.memory_kb("VmRSS")
-        for api, mangles in LARGE.items():
+        for api, mangles in large.items():
             for mangle in mangles:
                 with self.subTest(mangle.__name__):
                     self.expect_little(broker, values, api, mangle, normal_kb)
+
+    def test_answers_that_are_exchanged(self):
+        """Two are on their way: each under the other one's number, and each in the other one's
+        place."""
+        broker = self.run_against(2)
+        worker, values = None, [[], []]
+        for exchange in (under_each_others_numbers, in_each_others_places):
+            values[0] += self.send_batch(0, exchange.__name__)
+            values[1] += self.send_batch(1, exchange.__name__)
+            self.wait_settled()
+            worker = worker or self.pid()
+            first = []
+            broker.mangles[PRODUCE] += [
+                lambda frame, held=first: held.append(frame) or [],
+                lambda frame, held=first, how=exchange: how(held[0], frame)]
+            values[0] += self.send_batch(0, "a")
+            wait_for("the first is held back", lambda held=first: held)
+            values[1] += self.send_batch(1, "b")
+            books = self.wait_settled()
+            self.assertFalse(broker.mangles[PRODUCE])
+            self.assertEqual([self.log_of(0), self.log_of(1)], values)
+            self.assertEqual([len(broker.seen["t", 0]), len(broker.seen["t", 1])],
+                             [len(values[0]) // BATCH + len(broker.mangled) // 2] * 2)
+        wait_for("it is closed", lambda: not broker.mangled[-1][1].open)
+        self.assertEqual((books["possible_duplicates"], self.pid()), (0, worker))
+
+    def test_answers_that_never_come(self):
+        """On the way to the first message, one of each kind."""
+        broker = self.run_against(1, request_timeout="100ms", mangles={
+            api: [nothing] for api in (API_VERSIONS, METADATA, INIT_PRODUCER_ID)})
+        values = self.send_batch(0)
+        books = self.wait_settled()
+        self.assertEqual([api for api, _ in broker.mangled],
+                         [API_VERSIONS, METADATA, INIT_PRODUCER_ID])
+        wait_for("all are closed", lambda: not any(on.open for _, on in broker.mangled))
+        self.assertEqual(self.log_of(0), values)
+        self.assertEqual(books["possible_duplicates"], 0)
 
     def test_thousands_of_new_brokers_with_each_answer(self):
         """None of them is there. Those of the newest answer are known, and nobody else."""

@@ -27,8 +27,10 @@ def encode_keyed(topic, partition, value, age_s=0):
 
 class Scripted(DaemonCase):
     def run_against(self, partitions, options=OPTIONS, request_timeout="5s", max_idle_s=None,
-                    mangles=None, leaderless=(), buffer=SMALL, offers_looks=False, kafka=""):
+                    mangles=None, leaderless=(), buffer=SMALL, offers_looks=False, kafka="",
+                    newest=(8, 1)):
         self.broker = ScriptedBroker({"t": partitions})
+        self.broker.newest_produce, self.broker.newest_metadata = newest
         self.broker.leaderless.update(leaderless)
         self.broker.max_idle_s = max_idle_s
         self.broker.offers_looks = offers_looks

@@ -30,6 +30,7 @@ def crc32c(data):
 class Reader:
     def __init__(self, data):
         self.data, self.at = data, 0
+        self.compact = False    # what comes next, as in Form
 
     def take(self, size):
         if size < 0 or self.at + size > len(self.data):
@@ -40,18 +41,30 @@ class Reader:
     def number(self, form):
         return struct.unpack(">" + form, self.take(struct.calcsize(form)))[0]
 
-    def varint(self):
+    def unsigned(self):
         value = shift = 0
         while True:
             byte = self.number("B")
             value |= (byte & 0x7F) << shift
             shift += 7
             if byte < 0x80:
-                return value >> 1 ^ -(value & 1)
+                return value
+
+    def varint(self):
+        value = self.unsigned()
+        return value >> 1 ^ -(value & 1)
+
+    def count(self, form="i"):
+        return self.unsigned() - 1 if self.compact else self.number(form)
 
     def text(self):
-        size = self.number("h")
+        size = self.count("h")
         return None if size < 0 else self.take(size).decode()
+
+    def tags(self):
+        for _ in range(self.unsigned() if self.compact else 0):
+            self.unsigned()
+            self.take(self.unsigned())
 
     def nullable(self):
         size = self.varint()
@@ -61,14 +74,32 @@ class Reader:
         return len(self.data) - self.at
 
 
-def text(value):
-    if value is None:
-        return struct.pack(">h", -1)
-    return struct.pack(">h", len(value)) + value.encode()
+def unsigned(value):
+    """As a varint."""
+    return (bytes([value & 0x7F | 0x80]) + unsigned(value >> 7) if value > 0x7F
+            else bytes([value]))
 
 
-def array(elements):
-    return struct.pack(">i", len(elements)) + b"".join(elements)
+class Form:
+    """How lengths are written: plain, or compact, with tagged fields at each structure's end."""
+
+    def __init__(self, compact):
+        self.compact = compact
+        self.tags = b"\0" if compact else b""
+
+    def count(self, number, form="i"):
+        return unsigned(number + 1) if self.compact else struct.pack(">" + form, number)
+
+    def text(self, value):
+        return self.count(-1, "h") if value is None else (self.count(len(value), "h") +
+                                                          value.encode())
+
+    def array(self, elements):
+        return self.count(len(elements)) + b"".join(elements)
+
+
+PLAIN, COMPACT = Form(False), Form(True)
+text, array = PLAIN.text, PLAIN.array
 
 
 def decode_record(reader, index, timestamps):

@@ -15,17 +15,20 @@ with the daemon. A connection is served as Kafka serves it: one request at a tim
 
 import collections
 import dataclasses
+import hashlib
 import queue
 import socket
 import struct
 import threading
 import time
 
-from support.kafka_bytes import Reader, array, decode_batch, text
+from support.kafka_bytes import COMPACT, PLAIN, Reader, array, decode_batch, text
 from support.scripted_log import OFFERED, LogAnswers
 
 PRODUCE, METADATA, API_VERSIONS, INIT_PRODUCER_ID = 0, 3, 18, 22
 SASL_HANDSHAKE, SASL_AUTHENTICATE = 17, 36
+FIRST_COMPACT = {PRODUCE: 9, METADATA: 9, INIT_PRODUCER_ID: 2, SASL_AUTHENTICATE: 2}
+PRODUCE_BY_ID = 13
 BEFORE_SASL = (API_VERSIONS, SASL_HANDSHAKE, SASL_AUTHENTICATE)
 SASL_AUTHENTICATION_FAILED = 58
 REMEMBERED_BATCHES = 5
@@ -127,6 +130,8 @@ class ScriptedBroker(LogAnswers):
         self.rules = {}                     # likewise, a function of a Batch: a Step, or None
         self.events = []
         self.complaints = []
+        self.newest_produce = 8             # from 9 on it speaks the other compact versions, too
+        self.newest_metadata = 1            # likewise; from 10 on topics have ids
         self.offered_init_producer_id = 1
         self.init_producer_id_code = 0      # what it answers then
         self.without_sequences = set()      # topics whose message format is too old for them
@@ -138,6 +143,7 @@ class ScriptedBroker(LogAnswers):
         # to send instead, or None.
         self.mangles = collections.defaultdict(collections.deque)
         self.mangled = []                   # (api, connection) of those that were
+        self.spoken = collections.defaultdict(set)      # by api, the versions that were asked in
         self.scripts = collections.defaultdict(collections.deque)
         self.producers = {}                 # (topic, partition, producer id) -> ProducerState
         self.next_producer_id = 7000
@@ -204,10 +210,7 @@ class ScriptedBroker(LogAnswers):
 
     def note_request(self, connection, frame):
         """When it comes, however long it waits to be served. The number of a Produce."""
-        reader = Reader(frame)
-        api, version = reader.number("h"), reader.number("h")
-        reader.number("i")
-        reader.text()
+        api, version, _correlation, reader = self.open_request(frame)
         if api != PRODUCE:
             return None
         partitions = [key for key, _ in self.read_produce(reader, version)]
@@ -219,6 +222,30 @@ class ScriptedBroker(LogAnswers):
                                      frozenset(partitions)))
             return self.produces
 
+    @staticmethod
+    def form_of(api, version):
+        return COMPACT if version >= FIRST_COMPACT.get(api, version + 1) else PLAIN
+
+    def open_request(self, frame):
+        """(api, version, correlation id, Reader behind the header)"""
+        reader = Reader(frame)
+        api, version, correlation = reader.number("h"), reader.number("h"), reader.take(4)
+        reader.text()
+        reader.compact = self.form_of(api, version).compact
+        reader.tags()
+        return api, version, correlation, reader
+
+    @staticmethod
+    def id_of(topic):
+        return hashlib.md5(topic.encode()).digest()
+
+    def read_topic(self, reader, version):
+        """Its name."""
+        if version < PRODUCE_BY_ID:
+            return reader.text()
+        number = reader.take(16)
+        return next((topic for topic in self.topics if self.id_of(topic) == number), "?")
+
     def note(self, kind, connection, number, partitions):
         self.events.append(Event(kind, connection.number, number, frozenset(partitions)))
 
@@ -226,80 +253,101 @@ class ScriptedBroker(LogAnswers):
         """[((topic, partition), bytes of its batch)]"""
         reader.text()
         acks, timeout_ms = reader.number("h"), reader.number("i")
-        if acks != -1 or timeout_ms <= 0 or not 3 <= version <= 8:
+        if acks != -1 or timeout_ms <= 0 or not 3 <= version <= self.newest_produce:
             self.complaints.append("acks %d, timeout %d" % (acks, timeout_ms))
         found = []
-        for _ in range(reader.number("i")):
-            topic = reader.text()
-            for _ in range(reader.number("i")):
+        for _ in range(reader.count()):
+            topic = self.read_topic(reader, version)
+            for _ in range(reader.count()):
                 partition = reader.number("i")
-                found.append(((topic, partition), reader.take(reader.number("i"))))
+                found.append(((topic, partition), reader.take(reader.count())))
+                reader.tags()
+            reader.tags()
+        reader.tags()
         if reader.left():
             self.complaints.append("%d bytes behind a Produce" % reader.left())
         return found
 
     def answer(self, connection, frame, number):
         """The answer's bytes; None: the connection is cut."""
-        reader = Reader(frame)
-        api, version, correlation = reader.number("h"), reader.number("h"), reader.take(4)
-        reader.text()
+        api, version, correlation, reader = self.open_request(frame)
+        form = self.form_of(api, version)
+        correlation += form.tags
+        self.spoken[api].add(version)
         if self.password and not connection.authenticated and api not in BEFORE_SASL:
             self.complaints.append("api %d before it is said who asks" % api)
             return None
         if api == SASL_HANDSHAKE:
             return correlation + struct.pack(">h", 0) + array([text("PLAIN")])
         if api == SASL_AUTHENTICATE:
-            return correlation + self.answer_sasl(connection, reader)
+            return correlation + self.answer_sasl(connection, reader, form)
         if api == API_VERSIONS:
             return correlation + self.answer_api_versions(version)
         if api == METADATA:
             with self.lock:
-                return correlation + self.answer_metadata(reader)
+                return correlation + self.answer_metadata(reader, version, form)
         if api == INIT_PRODUCER_ID:
             with self.lock:
                 self.next_producer_id += 1
                 return correlation + struct.pack(">ihqh", 0, self.init_producer_id_code,
-                                                 self.next_producer_id, 0)
+                                                 self.next_producer_id, 0) + form.tags
         if self.offers_looks and api in self.LOOKS:
             with self.lock:
                 return correlation + self.LOOKS[api](self, reader)
         if api != PRODUCE:      # one that it does not offer: Kafka 4 closes, too
             return None
-        body = self.answer_produce(connection, self.read_produce(reader, version), number)
+        body = self.answer_produce(connection, self.read_produce(reader, version), number, version)
         return None if body is None else correlation + body
 
     def answer_api_versions(self, version):
-        offered = [(PRODUCE, 3, 8), (METADATA, 1, 1), (API_VERSIONS, 0, 3),
-                   (INIT_PRODUCER_ID, 0, self.offered_init_producer_id)]
+        compact = self.newest_produce >= FIRST_COMPACT[PRODUCE]
+        offered = [(PRODUCE, 3, self.newest_produce), (METADATA, 1, self.newest_metadata),
+                   (API_VERSIONS, 0, 3),
+                   (INIT_PRODUCER_ID, 0, 4 if compact else self.offered_init_producer_id)]
         if self.offers_looks:
             offered += OFFERED
         if self.password:
-            offered += [(SASL_HANDSHAKE, 0, 1), (SASL_AUTHENTICATE, 0, 1)]
+            offered += [(SASL_HANDSHAKE, 0, 1), (SASL_AUTHENTICATE, 0, 2 if compact else 1)]
         if version < 3:
             return struct.pack(">h", 0) + array([struct.pack(">hhh", *o) for o in offered])
         rows = b"".join(struct.pack(">hhhb", *o, 0) for o in offered)
         return struct.pack(">hb", 0, len(offered) + 1) + rows + struct.pack(">ib", 0, 0)
 
-    def answer_sasl(self, connection, reader):
-        token = reader.take(reader.number("i"))
+    def answer_sasl(self, connection, reader, form):
+        token = reader.take(reader.count())
         connection.authenticated = token.split(b"\0")[2] == self.password
         self.refusals += not connection.authenticated
         code = 0 if connection.authenticated else SASL_AUTHENTICATION_FAILED
-        return struct.pack(">h", code) + text(None) + struct.pack(">iq", 0, 0)
+        return (struct.pack(">h", code) + form.text(None) + form.count(0) + struct.pack(">q", 0) +
+                form.tags)
 
-    def answer_metadata(self, reader):
-        brokers = [struct.pack(">i", i + 1) + text("127.0.0.1") +
-                   struct.pack(">i", broker.port) + text(None)
+    def answer_metadata(self, reader, version, form):
+        """Of version 1, or 9 and newer."""
+        brokers = [struct.pack(">i", i + 1) + form.text("127.0.0.1") +
+                   struct.pack(">i", broker.port) + form.text(None) + form.tags
                    for i, broker in enumerate(self.cluster)]
         topics = []
-        for _ in range(reader.number("i")):
+        for _ in range(reader.count()):
+            reader.take(16 if version >= 10 else 0)
             name = reader.text()
+            reader.tags()
             code = self.topic_errors.get(name, 0 if name in self.topics else 3)
             count = 0 if code else self.topics[name]
-            partitions = [struct.pack(">hiiiiii", 0, p, self.leader_of(name, p), 1, 1, 1, 1)
-                          for p in range(count)]
-            topics.append(struct.pack(">h", code) + text(name) + b"\0" + array(partitions))
-        return array(brokers) + struct.pack(">i", 1) + array(topics)
+            partitions = form.array([self.show_partition(name, p, form) for p in range(count)])
+            topics.append(struct.pack(">h", code) + form.text(name) +
+                          (self.id_of(name) if version >= 10 and not code else
+                           bytes(16 if version >= 10 else 0)) + b"\0" + partitions +
+                          (bytes(4) if form.compact else b"") + form.tags)
+        shown = form.array(brokers) + (form.text("scripted") if form.compact else b"")
+        shown = (bytes(4) if form.compact else b"") + shown + struct.pack(">i", 1)
+        return (shown + form.array(topics) + bytes(4 if 8 <= version <= 10 else 0) + form.tags)
+
+    def show_partition(self, topic, partition, form):
+        replicas = form.array([struct.pack(">i", 1)])
+        head = struct.pack(">hii", 0, partition, self.leader_of(topic, partition))
+        if not form.compact:
+            return head + replicas * 2
+        return head + struct.pack(">i", 0) + replicas * 2 + form.array([]) + form.tags
 
     def leader_of(self, topic, partition):
         if (topic, partition) in self.leaderless:
@@ -308,7 +356,7 @@ class ScriptedBroker(LogAnswers):
 
     # ---- Produce -----------------------------------------------------------------------------
 
-    def answer_produce(self, connection, batches, number):
+    def answer_produce(self, connection, batches, number, version):
         keys = [key for key, _ in batches]
         with self.lock:
             steps = [(key, *self.judge(key, data)) for key, data in batches]
@@ -322,14 +370,18 @@ class ScriptedBroker(LogAnswers):
             self.note("answer", connection, number, keys)
             if any(step.garbage for _, step, _ in steps):
                 return b"\x7f\xff\xff\xff"
-            return array([text(key[0]) + array([self.result(key[1], step, offset)])
-                          for key, step, offset in steps]) + struct.pack(">i", self.throttle_ms)
+            form = self.form_of(PRODUCE, version)
+            topics = [(form.text(key[0]) if version < PRODUCE_BY_ID else self.id_of(key[0])) +
+                      form.array([self.result(key[1], step, offset, form)]) + form.tags
+                      for key, step, offset in steps]
+            return form.array(topics) + struct.pack(">i", self.throttle_ms) + form.tags
 
     @staticmethod
-    def result(partition, step, offset):
-        errors = [struct.pack(">i", index) + text("refused by the script") for index in step.names]
+    def result(partition, step, offset, form):
+        errors = [struct.pack(">i", index) + form.text("refused by the script") + form.tags
+                  for index in step.names]
         head = struct.pack(">ihqqq", partition, step.code, offset, -1, 0)
-        return head + array(errors) + text(None)
+        return head + form.array(errors) + form.text(None) + form.tags
 
     def judge(self, key, data):
         """(Step, base offset) of a batch."""
