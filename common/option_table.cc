@@ -325,14 +325,15 @@ constexpr OptionRow kOptions[] = {
      "second longer, by Dory's own clock; off: never. What was sent once is sent again until its outcome is known."},
     {kTopic, "unknown_topic_deadline", kDuration, "60s", kS, 24 * kHour, "off",
      kKafkaWorker | kReload, Bind<&TopicConfig::unknown_topic_deadline_ms>(),
-     "Messages of a topic that brokers do not know are discarded after this time; off: never."},
+     "Messages of a topic that brokers have never known are discarded once they have answered so for this time; "
+     "time in which none answers does not count. Those of one that they knew before wait. off: all wait."},
     {kTopic, "authorization_deadline", kDuration, "off", kS, 24 * kHour, "off",
      kKafkaWorker | kReload, Bind<&TopicConfig::authorization_deadline_ms>(),
      "Messages for which brokers do not authorize us, or whose brokers refuse our certificate, password or token "
-     "(or we theirs), are discarded after this time; off: they wait, and the status says so."},
+     "(or we theirs), are discarded once they have done so for this time; off: they wait, and the status says so."},
     {kTopic, "server_error_deadline", kDuration, "10m", 100 * kMs, 24 * kHour, "off",
      kKafkaWorker | kReload, Bind<&TopicConfig::server_error_deadline_ms>(),
-     "A batch is sent again while a broker answers UNKNOWN_SERVER_ERROR; after this time the "
+     "A batch is sent again while a broker answers UNKNOWN_SERVER_ERROR; after this time of such answers the "
      "message that is the cause is sought, by sending less and less, and discarded; off: never."},
     {kTopic, "on_ambiguous", kEnum, "at_least_once", 0, 0, "at_least_once|at_most_once",
      kKafkaWorker | kReload, Bind<&TopicConfig::on_ambiguous>(),

@@ -290,7 +290,10 @@ bool BrokerConnection::TakeAnswers() {
     }
     const int32_t least = !exchanges_.empty() && exchanges_.front().correlation_id == kBare ? 0 : 4;
     if (size < least || static_cast<size_t>(size) > kMaxAnswerBytes) {
-      GoDown(Status::Error("an answer of " + std::to_string(size) + " bytes"));
+      // It was answered: what asks for too much would not get it from another connection either.
+      const bool answers = up() && !authenticating_ && exchanges_.size() > unwritten_;
+      GoDown(Status::Error("an answer of " + std::to_string(size) + " bytes"),
+             answers ? Answer::End::kAnswered : Answer::End::kCut);
       return false;
     }
     const size_t whole = kFrameSizeBytes + static_cast<size_t>(size);
@@ -378,7 +381,9 @@ void BrokerConnection::OnHoldEnd() {
   if (HasRoom() && on_room) on_room();
 }
 
-void BrokerConnection::Close(const Status& why) { GoDown(why); }
+void BrokerConnection::Close(const Status& why) {
+  if (state_ != State::kDown) GoDown(why);
+}
 
 // `front` is what has become of the oldest exchange; those behind it are cut in any case.
 void BrokerConnection::GoDown(const Status& why, Answer::End front) {

@@ -109,6 +109,15 @@ bool Cluster::NeedsProducerId() const {
 
 void Cluster::RefreshMetadata() {
   metadata_due_ms_ = std::min(metadata_due_ms_, MonotonicMs());
+  WakeForMetadata();
+}
+
+void Cluster::RefreshUnresolved(int64_t within_ms) {
+  unresolved_due_ms_ = std::min(unresolved_due_ms_, MonotonicMs() + within_ms);
+  if (within_ms == 0) WakeForMetadata();
+}
+
+void Cluster::WakeForMetadata() {
   const int64_t wait = std::max<int64_t>(0, metadata_not_before_ms_ - MonotonicMs());
   if (!metadata_under_way_) tick_.StartOnce(wait);
 }
@@ -119,7 +128,7 @@ void Cluster::Tick() {
   const int64_t now = MonotonicMs();
   RetireIdleSuspects(now);
   DropUnlisted();
-  const bool metadata_due = !metadata_under_way_ && now >= metadata_due_ms_;
+  const bool metadata_due = !metadata_under_way_ && now >= MetadataDueMs();
   const bool wants_metadata = metadata_due && now >= metadata_not_before_ms_;
   const bool wants_id = NeedsProducerId() && !producer_id_under_way_ && now >= producer_id_not_before_ms_;
   if (wants_metadata || wants_id) {
@@ -129,7 +138,7 @@ void Cluster::Tick() {
     if (giver != nullptr) RequestProducerId(*giver);
     if (wants_metadata && connection != nullptr && connection->HasRoom()) RequestMetadata(*connection);
   }
-  tick_.StartOnce(metadata_due || NeedsProducerId() ? kTickMs : std::clamp<int64_t>(metadata_due_ms_ - now, kTickMs, kIdleTickMs));
+  tick_.StartOnce(metadata_due || NeedsProducerId() ? kTickMs : std::clamp<int64_t>(MetadataDueMs() - now, kTickMs, kIdleTickMs));
 }
 
 // What may be created is asked for by itself, in turn with all that are in use: a request allows the creation
@@ -147,14 +156,18 @@ void Cluster::RequestMetadata(BrokerConnection& connection) {
   }
   std::vector<std::string> names = ChooseToCreate(connection);
   asked_to_create_ = !names.empty();
-  if (!asked_to_create_) names = callbacks_.list_topics();
+  const bool all = !asked_to_create_ && MonotonicMs() >= metadata_due_ms_;
+  if (!asked_to_create_ && !all) names = callbacks_.list_unresolved();
+  // Metadata 0 has no word for no topic at all.
+  if (names.empty()) names = callbacks_.list_topics();
   protocol::MetadataRequest request;
   request.topics.assign(names.begin(), names.end());
   request.allow_auto_topic_creation = asked_to_create_;
   const protocol::RequestHeader header = connection.NextHeader(Api::kMetadata);
   metadata_under_way_ = true;
   // A wish that comes while this is under way is a new one.
-  metadata_due_ms_ = asked_to_create_ ? MonotonicMs() : INT64_MAX;
+  if (all) metadata_due_ms_ = INT64_MAX;
+  unresolved_due_ms_ = asked_to_create_ ? MonotonicMs() : INT64_MAX;
   connection.Exchange(Api::kMetadata, Frame::Of(protocol::EncodeMetadataRequest(header, request)),
                       [this, &connection, version = header.version](const Answer& answer) {
                         OnMetadata(connection, version, answer);
@@ -195,7 +208,7 @@ void Cluster::OnMetadata(BrokerConnection& connection, int16_t version, const An
   callbacks_.on_metadata(metadata.value());
   DropUnlisted();
   // An answer that asks for the next one (no leader yet, an unknown topic) slows the asking down.
-  metadata_failures_ = metadata_due_ms_ <= now ? metadata_failures_ + 1 : 0;
+  metadata_failures_ = MetadataDueMs() <= now ? metadata_failures_ + 1 : 0;
   metadata_not_before_ms_ = now + ChooseDelayMs(kMetadataBackoff, std::max(metadata_failures_, 1u), random_());
   tick_.StartOnce(kTickMs);
 }

@@ -10,6 +10,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -42,7 +43,8 @@ constexpr std::string_view DescribeWithoutSequences(const KafkaConfig& config) {
 
 struct ClusterCallbacks {
   std::function<std::vector<std::string>()> list_topics;  // those in use
-  std::function<std::vector<std::string>()> list_missing;  // and of them those that brokers do not have
+  std::function<std::vector<std::string>()> list_unresolved;  // of them those without a leader for each partition
+  std::function<std::vector<std::string>()> list_missing;     // and those that brokers do not have
   std::function<std::set<int32_t>()> list_leaders;         // of all their partitions
   std::function<void(const protocol::MetadataResponse&)> on_metadata;
   std::function<void()> on_other_cluster;  // before that: what is known of topics is another cluster's
@@ -55,8 +57,11 @@ class Cluster {
  public:
   Cluster(EventLoop& loop, const KafkaConfig& config, Memory& memory, ClusterCallbacks callbacks);
 
-  // Metadata soon: at once, or when the back-off since the last request has passed.
+  // Metadata of all topics soon: at once, or when the back-off since the last request has passed.
   void RefreshMetadata();
+  // Likewise of those that are unresolved, in so many ms: what nobody can tell yet does not make the others be asked
+  // for again and again.
+  void RefreshUnresolved(int64_t within_ms);
 
   // The connection to a broker; made, and told to connect, where it is not. Null: no such broker.
   BrokerConnection* Broker(int32_t id);
@@ -115,6 +120,8 @@ class Cluster {
   std::vector<BrokerConnection*> ListUp() const;
   BrokerConnection* FindUp(bool idempotent);
   void Tick();
+  int64_t MetadataDueMs() const { return std::min(metadata_due_ms_, unresolved_due_ms_); }
+  void WakeForMetadata();
   void RequestMetadata(BrokerConnection& connection);
   std::vector<std::string> ChooseToCreate(const BrokerConnection& connection);
   void OnMetadata(BrokerConnection& connection, int16_t version, const Answer& answer);
@@ -169,7 +176,8 @@ class Cluster {
   size_t next_broker_ = 0;
   std::string cluster_id_;
   Timer tick_;
-  int64_t metadata_due_ms_ = 0;
+  int64_t metadata_due_ms_ = 0;               // of all topics
+  int64_t unresolved_due_ms_ = INT64_MAX;
   int64_t metadata_not_before_ms_ = 0;
   uint32_t metadata_failures_ = 0;
   bool metadata_under_way_ = false;

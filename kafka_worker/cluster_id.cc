@@ -91,6 +91,7 @@ void Cluster::AdoptClusterId(const std::string& id) {
   LogWarning("this is another cluster than before; a new producer id is asked for");
   if (foreign) RenewProducerId(producer_index_);
   ForgetBrokers();
+  RefreshMetadata();  // of all topics, whatever this answer is about
   callbacks_.on_other_cluster();
 }
 

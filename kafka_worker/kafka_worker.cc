@@ -20,6 +20,7 @@ constexpr int kPassesPerTurn = 8;     // then sockets are looked at
 constexpr int64_t kLookAgainMs = 1;   // after a turn that moved something; nobody signals meanwhile
 constexpr int64_t kSafetyNetMs = 1000;  // while something is buffered
 constexpr int64_t kHeartbeatMs = 5000;
+constexpr int64_t kPatientMs = 10'000;  // until brokers are asked again for a topic that nothing waits for
 
 std::string DescribeTooMany(const Topic& topic) {
   return fmt::format("topic {}: with its partitions all topics in use have more than {}; messages wait for those of it "
@@ -35,20 +36,9 @@ KafkaWorker::KafkaWorker(WorkerContext& context, shm::Segment& segment)
       live_(Recover(memory_)),
       topics_(memory_, config_),
       cluster_(context.loop, config_.kafka, memory_,
-               {.list_topics =
-                    [this] {
-                      std::vector<std::string> names;
-                      for (const auto& topic : topics_.topics()) names.push_back(topic->name);
-                      return names;
-                    },
-                .list_missing =
-                    [this] {
-                      std::vector<std::string> names;
-                      for (const auto& topic : topics_.topics()) {
-                        if (topic->unknown_since_ms > 0) names.push_back(topic->name);
-                      }
-                      return names;
-                    },
+               {.list_topics = [this] { return ListTopics([](const Topic&) { return true; }); },
+                .list_unresolved = [this] { return ListTopics([](const Topic& topic) { return topic.unresolved; }); },
+                .list_missing = [this] { return ListTopics([](const Topic& topic) { return topic.unknown.Stands(); }); },
                 .list_leaders = [this] { return ListLeaders(); },
                 .on_metadata = [this](const protocol::MetadataResponse& metadata) { OnMetadata(metadata); },
                 .on_other_cluster = [this] { OnOtherCluster(); },
@@ -94,7 +84,7 @@ void KafkaWorker::Run() {
     topics_.SetConfig(config);
   };
   context_.handlers.fill_status = [this](control::WorkerStatus* status) { FillStatus(status); };
-  drain_.SetOnNewTopic([this](Topic&) { cluster_.RefreshMetadata(); });
+  drain_.SetOnNewTopic([this](Topic&) { cluster_.RefreshUnresolved(0); });
   ConfigureReport();
   topics_.Adopt(live_);
   heartbeat_.StartEvery(kHeartbeatMs);
@@ -188,6 +178,14 @@ void KafkaWorker::OnMetadata(const protocol::MetadataResponse& metadata) {
   }
 }
 
+std::vector<std::string> KafkaWorker::ListTopics(bool (*which)(const Topic&)) const {
+  std::vector<std::string> names;
+  for (const auto& topic : topics_.topics()) {
+    if (which(*topic)) names.push_back(topic->name);
+  }
+  return names;
+}
+
 std::set<int32_t> KafkaWorker::ListLeaders() const {
   std::set<int32_t> leaders;
   for (const auto& topic : topics_.topics()) {
@@ -209,20 +207,22 @@ void KafkaWorker::OnOtherCluster() {
 
 void KafkaWorker::AdoptTopic(Topic& topic, const protocol::MetadataTopic& found, int64_t now_ms) {
   topics_.MarkDirty(topic);
+  topic.unresolved = true;
   const bool unauthorized = found.error_code == protocol::error::kTopicAuthorizationFailed;
   const bool unknown = found.error_code == protocol::error::kUnknownTopicOrPartition ||
                        found.error_code == protocol::error::kInvalidTopic;
-  NoteMissing(topic, unknown, {&topic.unknown_since_ms, topic.config.unknown_topic_deadline_ms,
+  NoteMissing(topic, unknown, {&topic.unknown, topic.config.unknown_topic_deadline_ms,
                                shm::Discard::kUnknownTopic, "brokers do not know it"}, now_ms);
-  NoteMissing(topic, unauthorized, {&topic.unauthorized_since_ms, topic.config.authorization_deadline_ms,
+  NoteMissing(topic, unauthorized, {&topic.unauthorized, topic.config.authorization_deadline_ms,
                                     shm::Discard::kNotAuthorized, "brokers do not authorize us for it"}, now_ms);
+  NoteMetadataError(topic, unknown || unauthorized ? protocol::error::kNone : found.error_code);
   if (unknown) {
     for (Partition& partition : topic.partitions) SetLeader(partition, -1, -1, now_ms);
   }
   int32_t highest = -1;
   for (const protocol::MetadataPartition& partition : found.partitions) highest = std::max(highest, partition.partition);
   if (highest < 0 || unknown || unauthorized) {
-    cluster_.RefreshMetadata();  // it is being created, or its leader elected
+    cluster_.RefreshUnresolved(IsWaitedFor(topic) ? 0 : kPatientMs);  // it is being created, or its leader elected
     return;
   }
   topic.given_up.reset();
@@ -236,7 +236,23 @@ void KafkaWorker::AdoptTopic(Topic& topic, const protocol::MetadataTopic& found,
       SetLeader(partition, told.leader, told.leader_epoch, now_ms);
     }
   }
-  if (leaderless) cluster_.RefreshMetadata();
+  topic.unresolved = leaderless;
+  if (leaderless) cluster_.RefreshUnresolved(0);
+}
+
+bool KafkaWorker::IsWaitedFor(Topic& topic) {
+  const bool holds_any = !topic.waiting.empty() || !topic.any.empty() || !TopicTable::ListBusy(topic).empty();
+  return holds_any && !topic.given_up;
+}
+
+// Such as a replication factor that brokers can't give to a topic that they create. What is known of it holds.
+void KafkaWorker::NoteMetadataError(Topic& topic, int16_t code) {
+  const int16_t error = code == protocol::error::kLeaderNotAvailable ? protocol::error::kNone : code;
+  if (error != protocol::error::kNone && error != topic.metadata_error) {
+    LogWarning("topic {}: brokers answer {} ({}) to who asks for it; its messages wait", topic.name,
+               protocol::FindErrorCode(error).name, error);
+  }
+  topic.metadata_error = error;
 }
 
 // A broker that is older than ids says none: what is sent meanwhile goes by the name.
@@ -281,14 +297,12 @@ void KafkaWorker::AdoptCount(Topic& topic, size_t count, bool anew, int64_t now_
 // The deadline runs only while a broker answers so, never while none answers.
 void KafkaWorker::NoteMissing(Topic& topic, bool missing, const Missing& how, int64_t now_ms) {
   if (!missing) {
-    *how.since_ms = 0;
+    *how.complaint = {};
     return;
   }
-  if (*how.since_ms == 0) {
-    *how.since_ms = now_ms;
-    LogWarning("topic {}: {}; its messages wait", topic.name, how.why);
-  }
-  if (how.deadline_ms > 0 && !topic.known && !topic.given_up && now_ms - *how.since_ms >= how.deadline_ms) {
+  if (!how.complaint->Stands()) LogWarning("topic {}: {}; its messages wait", topic.name, how.why);
+  how.complaint->Note(now_ms);
+  if (how.deadline_ms > 0 && !topic.known && !topic.given_up && how.complaint->HasLasted(how.deadline_ms)) {
     topic.given_up = how.reason;
     LogError("topic {}: {}, for {} ms; its messages are discarded", topic.name, how.why, how.deadline_ms);
   }
@@ -319,14 +333,18 @@ void KafkaWorker::AddWarnings(const Topic& topic, control::WorkerStatus* status)
   if (const std::string full = DescribeFull(topic, MonotonicMs()); !full.empty()) status->add_warnings(full);
   if (topic.too_many) status->add_warnings(DescribeTooMany(topic));
   const std::string fate = topic.given_up ? "discarded" : "messages wait";
-  if (topic.unknown_since_ms > 0) {
+  if (topic.unknown.Stands()) {
     status->add_warnings("topic " + topic.name + ": unknown to brokers, " + fate);
   }
   const auto unauthorized = std::count_if(topic.partitions.begin(), topic.partitions.end(), [](const Partition& p) {
-    return p.trouble.unauthorized_since_ms > 0;
+    return p.trouble.unauthorized.Stands();
   });
-  if (topic.unauthorized_since_ms > 0 || unauthorized > 0) {
+  if (topic.unauthorized.Stands() || unauthorized > 0) {
     status->add_warnings("topic " + topic.name + ": not authorized, " + fate);
+  }
+  if (topic.metadata_error != protocol::error::kNone) {
+    const std::string_view name = protocol::FindErrorCode(topic.metadata_error).name;
+    status->add_warnings(fmt::format("topic {}: brokers answer {} to who asks for it, {}", topic.name, name, fate));
   }
 }
 

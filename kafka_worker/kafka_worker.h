@@ -32,7 +32,7 @@ class KafkaWorker {
  private:
   // Why a topic's messages can go nowhere.
   struct Missing {
-    int64_t* since_ms;
+    Complaint* complaint;
     int64_t deadline_ms;
     shm::Discard reason;
     const char* why;
@@ -44,10 +44,13 @@ class KafkaWorker {
   bool DrainAll(int64_t now_ms);
   void PrepareToWait(bool moved, int64_t next_due_ms);
   void OnDoorbell();
+  std::vector<std::string> ListTopics(bool (*which)(const Topic&)) const;
   void OnMetadata(const protocol::MetadataResponse& metadata);
   std::set<int32_t> ListLeaders() const;
   void OnOtherCluster();
   void AdoptTopic(Topic& topic, const protocol::MetadataTopic& found, int64_t now_ms);
+  void NoteMetadataError(Topic& topic, int16_t code);
+  static bool IsWaitedFor(Topic& topic);
   bool AdoptId(Topic& topic, const protocol::TopicId& id, int64_t now_ms);
   void AdoptCount(Topic& topic, size_t count, bool anew, int64_t now_ms);
   void NoteMissing(Topic& topic, bool missing, const Missing& how, int64_t now_ms);

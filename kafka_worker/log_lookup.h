@@ -10,8 +10,8 @@
 // Owner: KafkaWorker. At most one lookup of a partition, whose state meanwhile is kAsking; others go on.
 // Order: it goes over the broker's connection for suspects, whose batches come first, one request at a time.
 // On crash: nothing of it is in the segment; the next life begins anew where it is needed.
-// Errors: a leader that does not answer is asked again; one that refuses, or can't be understood, leads to
-//   kUnknown. What a leader has and its followers have not yet is not seen.
+// Errors: a leader that does not answer is asked again; one that refuses, or can't be understood, or answers others
+//   alone, leads to kUnknown. What a leader has and its followers have not yet is not seen.
 
 #pragma once
 
@@ -78,6 +78,9 @@ class LogLookup {
     int64_t not_before_ms = 0;
     uint32_t failures = 0;  // in a row
     uint32_t refusals = 0;  // of these, answers
+    uint32_t silences = 0;  // attempts in a row that got none, of this broker:
+    int32_t silent = -1;
+    uint64_t acknowledged_before = 0;  // what it had taken of others
     bool complete = true;   // the log was not cut off behind where we begin
     bool begins_at_ours = false;  // the batch that it is read from on was acknowledged to us, and was not seen yet
     int64_t next_offset = -1;
@@ -99,6 +102,7 @@ class LogLookup {
   void TakeRecords(const Key& key, Lookup& lookup, const protocol::FetchedPartition& found);
   void BeginReading(Lookup& lookup);
   void EndAbsent(const Key& key, const Lookup& lookup, std::string_view why);
+  bool AnswersOthersAlone(Lookup& lookup, int32_t broker) const;
   void Fail(const Key& key, Lookup& lookup, bool answered, std::string_view why);
   void End(const Key& key, Verdict verdict, int64_t offset, std::string_view why);
   int64_t TimeToBeginAt(const Lookup& lookup) const;

@@ -222,7 +222,7 @@ void Settler::Settle(BrokerConnection& connection, const SentBatch& sent, const 
   memory_.Mark(shm::Step::kC9, sent.batch);
   const ErrorCode& error = protocol::FindErrorCode(result.error_code);
   if (error.refresh_metadata && !hinted) cluster_.RefreshMetadata();
-  if (error.action != Action::kAuthorization) PartitionOf(sent).trouble.unauthorized_since_ms = 0;
+  if (error.action != Action::kAuthorization) PartitionOf(sent).trouble.unauthorized = {};
   switch (error.action) {
     case Action::kDelivered:
       SettleDelivered(sent, result.base_offset);
@@ -276,7 +276,7 @@ void Settler::SettleDelivered(const SentBatch& sent, int64_t base_offset) {
   cluster_.NoteAcknowledged(sent.broker);
   if (HasSequence(batch)) sent.topic->without_sequences_until_ms = sent.topic->without_headers_until_ms = 0;
   Trouble& trouble = PartitionOf(sent).trouble;
-  if (trouble.most_records == 0) trouble.server_error_since_ms = 0;
+  if (trouble.most_records == 0) trouble.server_error = {};
   Release(sent);
 }
 

@@ -49,10 +49,9 @@ bool IsOfRecords(const ErrorCode& error) {
 void Settler::OnServerError(const SentBatch& sent, const ErrorCode& error) {
   Partition& partition = PartitionOf(sent);
   Trouble& trouble = partition.trouble;
-  const int64_t now = MonotonicMs();
-  if (trouble.server_error_since_ms == 0) trouble.server_error_since_ms = now;
+  trouble.server_error.Note(MonotonicMs());
   const int64_t deadline = sent.topic->config.server_error_deadline_ms;
-  const bool expired = deadline > 0 && now - trouble.server_error_since_ms >= deadline;
+  const bool expired = deadline > 0 && trouble.server_error.HasLasted(deadline);
   Retry(sent, true, error.name);
   const bool enough = trouble.most_records == 0 || partition.failures >= kNarrowAttempts;
   if (expired && enough) return NarrowDown(sent, error.name);
@@ -70,11 +69,10 @@ void Settler::DoubtHeaders(const SentBatch& sent, const ErrorCode& error) {
 }
 
 void Settler::OnUnauthorized(const SentBatch& sent, const ErrorCode& error, const PartitionResult& result) {
-  int64_t& since = PartitionOf(sent).trouble.unauthorized_since_ms;
-  const int64_t now = MonotonicMs();
-  if (since == 0) since = now;
+  Complaint& unauthorized = PartitionOf(sent).trouble.unauthorized;
+  unauthorized.Note(MonotonicMs());
   const int64_t deadline = sent.topic->config.authorization_deadline_ms;
-  if (deadline > 0 && now - since >= deadline) {
+  if (deadline > 0 && unauthorized.HasLasted(deadline)) {
     Refuse(sent, error, result);
   } else {
     Retry(sent, false, error.name);

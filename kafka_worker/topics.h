@@ -20,6 +20,7 @@
 #include <boost/container/small_vector.hpp>
 
 #include "common/config.h"
+#include "kafka_worker/complaint.h"
 #include "kafka_worker/memory.h"
 #include "kafka_worker/protocol/topic_id.h"
 #include "kafka_worker/suspicion.h"
@@ -36,10 +37,10 @@ using BatchQueue = boost::container::small_vector<BatchId, 2>;
 // brokers take by default.
 inline constexpr uint64_t kBatchBytesLimit = 1'000'000;
 
-// Answers in a row that a batch can't get past by being patient alone. CLOCK_MONOTONIC, 0: none.
+// Answers that a batch can't get past by being patient alone.
 struct Trouble {
-  int64_t unauthorized_since_ms = 0;
-  int64_t server_error_since_ms = 0;
+  Complaint unauthorized;
+  Complaint server_error;
   uint32_t lone_cuts = 0;  // of the connection, each with this one's batch alone on it
   int32_t cut_by = -1;     // the broker
   uint64_t acknowledged_before_cuts = 0;  // what that one had taken of others
@@ -119,8 +120,10 @@ struct alignas(64) Topic {
   bool another = false;          // what was known of it is of another cluster's
   shm::WaitingPlace waiting_place{};   // how far the oldest waiting batch is passed
   size_t next_partition = 0;           // whose turn it is for an AnyPartition batch
-  int64_t unknown_since_ms = 0;        // since when brokers answer "unknown"; 0: they do not
-  int64_t unauthorized_since_ms = 0;   // likewise for "not authorized"
+  Complaint unknown;                   // what brokers answer when they are asked for it
+  Complaint unauthorized;
+  int16_t metadata_error = 0;          // likewise, any other error, until an answer without one
+  bool unresolved = true;              // metadata has no leader yet for each of its partitions
   bool codec_missed = false;   // a broker is too old for its codec, and that was said
   bool codec_refused = false;  // a broker answered that it can't be: uncompressed until it is configured anew
   // A broker answered that its message format has no sequences: until then its batches go without, and then

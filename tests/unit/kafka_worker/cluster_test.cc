@@ -3,6 +3,9 @@
 
 #include "kafka_worker/cluster.h"
 
+#include <algorithm>
+
+#include "common/control.pb.h"
 #include "tests/unit/kafka_worker/worker_fixture.h"
 
 namespace dory::kafka {
@@ -156,7 +159,45 @@ TEST_F(ClusterTest, OnlyTopicsInUseAreAskedFor) {
   for (const AskedMetadata& asked : broker_.asked_metadata) {
     for (const std::string& name : asked.topics) EXPECT_TRUE(name == "topic" || name == "other") << name;
   }
-  EXPECT_EQ(broker_.asked_metadata.back().topics, (std::vector<std::string>{"topic", "other"}));
+  EXPECT_EQ(broker_.asked_metadata.back().topics, std::vector<std::string>{"other"});
+}
+
+// A name that is wrong is asked for again and again, by itself.
+TEST_F(ClusterTest, WhatNobodyKnowsDoesNotMakeAllBeAskedFor) {
+  const uint32_t other = segment_.AddTopic("other");
+  AppendMany(5);
+  EXPECT_TRUE(LiveUntil([&] {
+    if (segment_.appended() == 5 && IsSettled()) {
+      segment_.AppendKeyed(other, 1, "waits");
+      RingBell();
+    }
+    if (broker_.metadata_requests >= 7) broker_.topics["other"] = 2;
+    return segment_.appended() == 6 && IsSettled();
+  }));
+  size_t of_all = 0;
+  for (const AskedMetadata& asked : broker_.asked_metadata) {
+    of_all += std::count(asked.topics.begin(), asked.topics.end(), "topic");
+  }
+  EXPECT_EQ(of_all, 1u);
+  EXPECT_GE(broker_.asked_metadata.size(), 7u);
+}
+
+// It is said in the status, and goes on by itself once they can.
+TEST_F(ClusterTest, WhatBrokersAnswerForATopicIsSaid) {
+  broker_.topic_errors["topic"] = 38;
+  std::string said;
+  const std::vector<std::string> values = AppendMany(5);
+  EXPECT_TRUE(LiveUntil([&] {
+    control::WorkerStatus status;
+    context_.handlers.fill_status(&status);
+    for (const std::string& warning : status.warnings()) {
+      if (warning.find("INVALID_REPLICATION_FACTOR") != std::string::npos) said = warning;
+    }
+    if (!said.empty()) broker_.topic_errors.clear();
+    return IsSettled();
+  }));
+  EXPECT_EQ(said, "topic topic: brokers answer INVALID_REPLICATION_FACTOR to who asks for it, messages wait");
+  EXPECT_EQ(broker_.log[0], values);
 }
 
 // An answer of almost 5 MiB, in as many pieces as the socket makes of it.

@@ -167,8 +167,9 @@ bool FakeBroker::Handle(Client& client, const Bytes& frame) {
   if (api == protocol::Api::kMetadata) PutMetadata(version, &reader, &writer);
   if (api == protocol::Api::kInitProducerId) PutProducerId(&writer);
   if (api == protocol::Api::kProduce) answers = PutProduce(version, client.number, &reader, &writer);
-  if (!answers) return false;
-  StoreBigEndian(answer.data(), static_cast<int32_t>(answer.size() - 4));
+  if (!answers || (api == protocol::Api::kFetch && fetched == Fetched::kCut)) return false;
+  const bool too_large = api == protocol::Api::kFetch && fetched == Fetched::kTooLarge;
+  StoreBigEndian(answer.data(), too_large ? INT32_MAX : static_cast<int32_t>(answer.size() - 4));
   client.output.insert(client.output.end(), answer.begin(), answer.end());
   return Flush(client);
 }
@@ -216,6 +217,10 @@ void FakeBroker::PutMetadata(int16_t version, protocol::Reader* reader, protocol
   for (const std::string& name : asked_metadata.back().topics) {
     const auto found = topics.find(name);
     const auto named = ids.find(name);
+    if (const auto error = topic_errors.find(name); error != topic_errors.end()) {
+      metadata.topics.push_back({.name = name, .error_code = error->second});
+      continue;
+    }
     FakeTopic& topic = metadata.topics.emplace_back(FakeTopic{.name = name, .error_code = 3});
     if (found == topics.end()) {  // once it is there the next request finds it
       if (creates && asked_metadata.back().allows_creation) topics[name] = 2;

@@ -38,6 +38,7 @@ class FakeBroker {
   // ---- what a test sets
   std::map<std::string, int32_t> topics;            // and their partitions; others are unknown
   std::map<int32_t, std::deque<Step>> script;       // by partition: for its next batches
+  std::map<std::string, int16_t> topic_errors;      // that Metadata says of them, and nothing else
   std::map<int32_t, int16_t> always;                // by partition: what it answers whatever comes
   std::set<std::string> refused;                    // values that no log takes,
   std::set<std::string> poison;                     // that make the server fail (-1),
@@ -56,6 +57,7 @@ class FakeBroker {
   bool without_sequences = false;                   // its topics' message format is too old for them, and for headers
   bool offers_fetch = false;                        // and ListOffsets, in versions 11 and 5;
   bool offers_describe_producers = false;
+  enum class Fetched { kAnswered, kCut, kTooLarge } fetched = Fetched::kAnswered;  // what comes of a Fetch
   tests::FakeLog offsets;                           // what these say; `log` has the values
   bool takes_any_sequence = false;                  // of a producer that it does not know, as Kafka from 2.5 on
   std::optional<int16_t> sasl_code;                 // it wants SASL: how it answers to who we are

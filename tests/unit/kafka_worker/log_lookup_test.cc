@@ -194,6 +194,39 @@ TEST_F(LogLookupTest, AfterAnUnknownProducerIdTheLogIsAskedToo) {
   EXPECT_EQ(Seen().back().epoch, 2);
 }
 
+// Somebody else's batch there is larger than any answer that we take: no connection would bring it.
+TEST_F(LogLookupTest, ALogThatCanNotBeReadSaysNothing) {
+  Values values;
+  DeliverOne(&values);
+  SendAndForget(true, &values);
+  broker_.fetched = FakeBroker::Fetched::kTooLarge;
+  Deliver();
+  EXPECT_EQ(Books().PossibleDuplicates(), 4u);
+}
+
+// As behind a proxy that knows no Fetch. While it takes nothing of others it may just as well be about to die.
+TEST_F(LogLookupTest, ALeaderThatAnswersOthersAloneSaysNothing) {
+  broker_.topics["topic"] = 2;
+  broker_.script[0] = {{.code = 7, .appends = true}};
+  segment_.AppendKeyed(topic_, 0, "sick");
+  ASSERT_TRUE(LiveUntil([this] { return !Seen().empty(); }));
+  broker_.ForgetProducers();
+  broker_.fetched = FakeBroker::Fetched::kCut;
+  const size_t before = broker_.connections;
+  ASSERT_TRUE(LiveUntil([&] { return broker_.connections >= before + 7; }));
+  EXPECT_EQ(Books().PossibleDuplicates(), 0u);
+  int appended = 0;
+  ASSERT_TRUE(LiveUntil([&] {
+    if (broker_.log[1].size() == static_cast<size_t>(appended) && Books().PossibleDuplicates() == 0) {
+      segment_.AppendKeyed(topic_, 1, std::to_string(appended++));
+      RingBell();
+    }
+    return IsSettled();
+  }));
+  EXPECT_EQ(Books().PossibleDuplicates(), 1u);
+  EXPECT_EQ(Books().Delivered(), static_cast<uint64_t>(appended) + 1);
+}
+
 // Another partition goes on, and a life that ends meanwhile begins anew.
 TEST_F(LogLookupTest, WhoIsAskedHoldsUpNobodyElse) {
   broker_.topics["topic"] = 2;
