@@ -37,6 +37,8 @@ as they do while it is upgraded.
 * A codec that a broker does not know is not used there: batches go uncompressed, which is logged once.
 * 0.8 and 0.9 do not answer ApiVersions. To find that out takes two connections; with 0.9, which closes
   none of them, some seconds.
+* SASL needs Kafka 0.10. 0.9 has it with Kerberos alone, and takes the question for its version for a wrong
+  token: to 0.9 over PLAINTEXT or SSL.
 
 `make check-kafka` runs one broker of each of 0.8.2.2, 0.9.0.1, 0.10.2.2, 0.11.0.3, 1.1.1, 2.8.2, 3.9.1 and
 4.3.0, clusters of three of 2.8.2, 3.9.1 and 4.3.0, and upgrades broker by broker. Which rights Dory needs

@@ -168,7 +168,10 @@ def mutual_tls(broker, scale):
             expect_waiting(broker, "MTLS", "SSL", tls_options(broker, **files),
                            "[tls] key_file", "encrypted", "key_password_file"),
             expect_waiting(broker, "MTLS", "SSL",
-                           tls_options(broker, **files, key_password_file=wrong), "[tls] key_file")]
+                           tls_options(broker, **files, key_password_file=wrong), "[tls] key_file"),
+            expect_waiting(broker, "MTLS", "SSL", tls_options(
+                broker, certificate_file=broker.file("expired-client.pem"),
+                key_file=broker.file("expired-client.key")), "alert")]
         options = tls_options(broker, **files, key_password_file=right)
         with running(broker, "MTLS", "SSL", options) as dory:
             said.append(deliver(broker, dory, scale))
@@ -311,7 +314,7 @@ def oauth_bearer_command(broker, scale):
 def wrong_password(broker, scale):
     """It is said, nothing is lost; the right one in the file is enough, without a restart."""
     said = []
-    for mechanism in ("PLAIN", "SCRAM-SHA-256"):
+    for mechanism in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
         path = broker.secret("password", WRONG_PASSWORD)
         options = sasl_options(mechanism, username=USER, password_file=path)
         with running(broker, "SASL", "SASL_PLAINTEXT", options) as dory:

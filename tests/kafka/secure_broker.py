@@ -103,6 +103,7 @@ class Certificates:
                            ("other-name", {"host_names": "DNS:other.example"})):
             self.authority.sign(name, **more)
         self.authority.sign("client")
+        self.authority.sign("expired-client", days=-1)
         self.second.sign("second-client")
         join([self.authority.file, self.second.file], self.path("both-authorities.pem"))
 
