@@ -226,6 +226,7 @@ void KafkaWorker::AdoptTopic(Topic& topic, const protocol::MetadataTopic& found,
     return;
   }
   topic.given_up.reset();
+  if (IsOfFormerTopic(topic, found.id, now_ms)) return cluster_.RefreshUnresolved(0);
   AdoptCount(topic, static_cast<size_t>(highest) + 1, AdoptId(topic, found.id, now_ms), now_ms);
   bool leaderless = false;
   for (const protocol::MetadataPartition& told : found.partitions) {
@@ -255,6 +256,11 @@ void KafkaWorker::NoteMetadataError(Topic& topic, int16_t code) {
   topic.metadata_error = error;
 }
 
+// Whether a broker has not heard yet that the topic was deleted and created anew. It is believed in the end.
+bool KafkaWorker::IsOfFormerTopic(const Topic& topic, const protocol::TopicId& id, int64_t now_ms) {
+  return id != protocol::kNoTopicId && id == topic.former_id && now_ms - topic.known_id_since_ms < kBehindMs;
+}
+
 // A broker that is older than ids says none: what is sent meanwhile goes by the name.
 // True: it is another topic than it was.
 bool KafkaWorker::AdoptId(Topic& topic, const protocol::TopicId& id, int64_t now_ms) {
@@ -263,6 +269,8 @@ bool KafkaWorker::AdoptId(Topic& topic, const protocol::TopicId& id, int64_t now
   if (id == protocol::kNoTopicId) return another;
   const protocol::TopicId before = std::exchange(topic.known_id, id);
   if (before == protocol::kNoTopicId || before == id) return another;
+  topic.former_id = before;
+  topic.known_id_since_ms = now_ms;
   LogWarning("topic {}: deleted and created anew, its id was {} and is {}", topic.name,
              protocol::ShowTopicId(before), protocol::ShowTopicId(id));
   for (Partition& partition : topic.partitions) SetLeader(partition, -1, -1, now_ms);  // it may have fewer now

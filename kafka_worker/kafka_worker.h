@@ -51,6 +51,7 @@ class KafkaWorker {
   void AdoptTopic(Topic& topic, const protocol::MetadataTopic& found, int64_t now_ms);
   void NoteMetadataError(Topic& topic, int16_t code);
   static bool IsWaitedFor(Topic& topic);
+  static bool IsOfFormerTopic(const Topic& topic, const protocol::TopicId& id, int64_t now_ms);
   bool AdoptId(Topic& topic, const protocol::TopicId& id, int64_t now_ms);
   void AdoptCount(Topic& topic, size_t count, bool anew, int64_t now_ms);
   void NoteMissing(Topic& topic, bool missing, const Missing& how, int64_t now_ms);

@@ -115,7 +115,9 @@ struct alignas(64) Topic {
 
   std::string name;
   protocol::TopicId id{};        // by the newest metadata; none: it did not say
-  protocol::TopicId known_id{};  // the last that any said
+  protocol::TopicId known_id{};  // the last that any said; and the one before, which who says it again is behind:
+  protocol::TopicId former_id{};
+  int64_t known_id_since_ms = 0;
   int64_t fewer_since_ms = 0;    // since when brokers say that they are fewer, and are not believed; 0: they do not
   bool another = false;          // what was known of it is of another cluster's
   shm::WaitingPlace waiting_place{};   // how far the oldest waiting batch is passed

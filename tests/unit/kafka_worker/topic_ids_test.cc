@@ -241,6 +241,30 @@ TEST_F(RecreatedTest, FewerPartitionsAreNotBelievedAtOnce) {
   EXPECT_EQ(broker_.log[3], (Values{"a", "b", "b"}));
 }
 
+// One that is behind, and tells of the topic as it was before.
+TEST_F(RecreatedTest, TheFormerTopicIsNotBelievedAgainAtOnce) {
+  broker_.topics["topic"] = 1;
+  broker_.produce_version = 12;  // by name
+  segment_.AppendKeyed(topic_, 3, "former");
+  int rounds = 0;
+  size_t asked = 0;
+  ASSERT_TRUE(LiveUntil([&] {
+    if (!IsSettled() || broker_.metadata_requests == asked) return false;
+    if (++rounds > 3) return true;
+    asked = broker_.metadata_requests;
+    if (rounds == 1) Recreate(4);
+    if (rounds == 2) {
+      broker_.ids["topic"] = kOld;
+      broker_.topics["topic"] = 1;
+    }
+    broker_.script[rounds == 1 ? 0 : 3] = {{.code = 6}};  // a reason for metadata
+    segment_.AppendKeyed(topic_, 3, std::to_string(rounds));
+    RingBell();
+    return false;
+  }));
+  EXPECT_EQ(broker_.log[3], (Values{"2", "3"}));
+}
+
 // Brokers older than the newest version of ApiVersions that is asked for, but not older than client names.
 TEST_F(TopicIdsTest, ApiVersionsIsAskedForInTheNewestThatIsKnown) {
   broker_.api_versions_version = 3;
