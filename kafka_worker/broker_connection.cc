@@ -47,6 +47,7 @@ BrokerConnection::BrokerConnection(EventLoop& loop, const ConnectionSettings& se
 }
 
 BrokerConnection::~BrokerConnection() {
+  (void)settings_.input->Note(this, 0);
   if (watcher_ != nullptr) watcher_->Watch(0);
 }
 
@@ -123,7 +124,7 @@ void BrokerConnection::OnApiVersions(int16_t version, const Answer& answer) {
   memory_.NoteAnswered(address_);
   NoteThrottle(Api::kApiVersions, version, response.value().throttle_time_ms);
   if (response.value().error_code != protocol::error::kUnsupportedVersion) {
-    Adopt(response.Take());
+    Adopt(response.value());
   } else if (version > 0) {
     const int16_t offered = protocol::CommonVersions(response.value()).Choose(Api::kApiVersions).value_or(0);
     Negotiate(offered < version ? offered : int16_t{0});
@@ -132,9 +133,8 @@ void BrokerConnection::OnApiVersions(int16_t version, const Answer& answer) {
   }
 }
 
-void BrokerConnection::Adopt(protocol::ApiVersionsResponse versions) {
+void BrokerConnection::Adopt(const protocol::ApiVersionsResponse& versions) {
   common_versions_ = protocol::CommonVersions(versions);
-  broker_versions_ = std::move(versions);
   if (up()) return;  // it was asked again
   if (authenticator_ != nullptr) return Authenticate();
   BecomeUp();
@@ -256,8 +256,10 @@ void BrokerConnection::OnBroken(const Status& why) {
 void BrokerConnection::Read() {
   const bool had_room = HasRoom();
   reading_ = true;
+  BorrowInput();
   const bool goes_on = ReadAnswers();
   reading_ = false;
+  GiveInputBack();
   if (!goes_on) return ForgetInput();
   Watch();
   if (!had_room && HasRoom() && on_room) on_room();
@@ -274,7 +276,7 @@ bool BrokerConnection::ReadAnswers() {
     }
     if (got.value() == 0) return true;
     input_used_ += got.value();
-    if (!TakeAnswers()) return false;
+    if (!TakeAnswers() || !NoteInput()) return false;
   } while (transport_->HoldsInput());
   return true;
 }
@@ -313,6 +315,25 @@ bool BrokerConnection::TakeAnswers() {
   return true;
 }
 
+// False where the connection went down.
+bool BrokerConnection::NoteInput() {
+  BrokerConnection* const most = settings_.input->Note(this, input_used_);
+  if (most != nullptr) most->GoDown(Status::Error("an answer that is not whole, of too many bytes beside others"));
+  return transport_ != nullptr;
+}
+
+void BrokerConnection::BorrowInput() {
+  if (input_.empty()) input_.swap(settings_.input->spare);
+}
+
+// What has come of an answer stays, in as much memory as it needs where that is little.
+void BrokerConnection::GiveInputBack() {
+  if (input_used_ >= kReadSize) return;
+  InputBuffer rest(input_.begin(), input_.begin() + static_cast<ptrdiff_t>(input_used_));
+  input_.swap(rest);
+  settings_.input->spare.swap(rest);
+}
+
 void BrokerConnection::ForgetLargeAnswer() {
   if (input_.capacity() <= kKeptInputBytes) return;
   input_.resize(input_used_);
@@ -321,6 +342,7 @@ void BrokerConnection::ForgetLargeAnswer() {
 
 // Of one that is down, of which there may be many.
 void BrokerConnection::ForgetInput() {
+  (void)settings_.input->Note(this, 0);
   input_used_ = 0;
   input_.clear();
   input_.shrink_to_fit();

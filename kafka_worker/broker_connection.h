@@ -26,6 +26,7 @@
 #include "common/status.h"
 #include "common/units.h"
 #include "kafka_worker/answer.h"
+#include "kafka_worker/answer_input.h"
 #include "kafka_worker/authenticator.h"
 #include "kafka_worker/connector.h"
 #include "kafka_worker/frame.h"
@@ -39,10 +40,11 @@ inline constexpr int64_t kDeadlineGraceMs = 5000;
 inline constexpr int64_t kVersionsDeadlineMs = 2000;  // brokers answer ApiVersions at once
 inline constexpr int32_t kLongestThrottleMs = 300'000;  // quotas ask for seconds; more is no broker's wish
 inline constexpr size_t kMaxExchanges = 5;  // on their way, a connection
-// What a broken or hostile broker can make us take: an answer, and what is kept of it. Of metadata, where each
-// partition has at least 18 bytes and 16 are kept, that is below twice as much, and so below 40 MB. A partition
-// with three replicas has 50 bytes: there is room for 335,000 of the topics in use.
+// What a broken or hostile broker can make us take: an answer, and what is kept of it, below 40 MB together
+// (doc/decisions/0015-what-an-answer-may-cost.md). A partition in metadata with three replicas has 50 bytes: there is
+// room for 335,000 of the topics in use.
 inline constexpr size_t kMaxAnswerBytes = 16u << 20;
+inline constexpr size_t kMaxInputBytes = kMaxAnswerBytes + (1u << 20);  // of all connections
 
 struct ConnectionSettings {
   std::string client_id;
@@ -50,6 +52,7 @@ struct ConnectionSettings {
   int64_t grace_ms = kDeadlineGraceMs;
   TlsContext* tls = nullptr;  // none: without TLS
   const SaslConfig* sasl = nullptr;  // none: without SASL
+  std::shared_ptr<AnswerInput> input = std::make_shared<AnswerInput>(kMaxInputBytes);
 };
 
 class BrokerConnection : private SaslLine {
@@ -100,9 +103,6 @@ class BrokerConnection : private SaslLine {
   const std::optional<std::string>& cluster_id() const { return cluster_id_; }
   void NoteClusterId(std::string id) { cluster_id_ = std::move(id); }
 
-  // What it has to say of itself. REQUIRES: up().
-  const protocol::ApiVersionsResponse& versions() const { return broker_versions_; }
-
   // The header for the next request. REQUIRES: up(), and the broker speaks `api`, and in that version.
   protocol::RequestHeader NextHeader(protocol::Api api);
   protocol::RequestHeader NextHeader(protocol::Api api, int16_t version) override;
@@ -152,7 +152,7 @@ class BrokerConnection : private SaslLine {
   void SendProbe();
   void Negotiate(int16_t version);
   void OnApiVersions(int16_t version, const Answer& answer);
-  void Adopt(protocol::ApiVersionsResponse versions);
+  void Adopt(const protocol::ApiVersionsResponse& versions);
   void BecomeUp();
   void Authenticate();
   void OnAuthenticated(const Result<int64_t>& lifetime_ms);
@@ -167,6 +167,9 @@ class BrokerConnection : private SaslLine {
   bool ReadAnswers();
   bool TakeAnswers();
   bool TakeAnswer(ByteSpan frame);
+  bool NoteInput();
+  void BorrowInput();
+  void GiveInputBack();
   void ForgetLargeAnswer();
   void ForgetInput();
   void BeginFront();
@@ -198,7 +201,6 @@ class BrokerConnection : private SaslLine {
   bool closed_by_peer_ = false;
   std::unique_ptr<Authenticator> authenticator_;  // null: without SASL
   bool authenticating_ = false;
-  protocol::ApiVersionsResponse broker_versions_;
   protocol::CommonVersions common_versions_;
   std::optional<std::string> cluster_id_;
   int32_t next_correlation_id_ = 1;
@@ -206,7 +208,7 @@ class BrokerConnection : private SaslLine {
   int64_t front_since_ms_ = 0;     // when the broker could begin with the oldest
   size_t unwritten_ = 0;           // how many of the newest are not wholly written
   size_t piece_ = 0;               // of the oldest of those: the piece to go on with
-  std::vector<std::byte> input_;
+  InputBuffer input_;
   size_t input_used_ = 0;
   bool reading_ = false;
   uint32_t failures_ = 0;

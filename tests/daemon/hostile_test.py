@@ -20,6 +20,7 @@ SIZE = 4        # bytes of a frame before its answer
 LARGEST = 16 << 20
 HEAD = 2 * SIZE + 4 + 4 + (2 + 9) + 4 + 2 + 4     # of a Metadata frame: up to its topics
 NEW_BROKERS = 4500      # in an answer
+LEADERS = 20
 MANY = ["t", *("t%d" % i for i in range(9))]       # topics in use
 MOST = (1 << 16) - len(MANY) + 1    # partitions of one of them, beside those of the others
 
@@ -249,6 +250,20 @@ def in_each_others_places(first, second):
     return [second, first]
 
 
+def all_but_the_last_byte(frame):
+    """Of the largest answer that may be."""
+    return [struct.pack(">i", LARGEST) + frame[SIZE:], bytes(LARGEST - len(frame) + SIZE - 1)]
+
+
+def tell_of_as_many_brokers_as_partitions(frame):
+    """All of them where this one is."""
+    brokers = [struct.pack(">i", i + 1) + frame[4 * SIZE:HEAD - 4] for i in range(LEADERS)]
+    partitions = [struct.pack(">hiiii", 0, p, p + 1, 0, 0) for p in range(LEADERS)]
+    body = array(brokers) + struct.pack(">i", 1) + array([bytes(2) + text("t") + b"\0" +
+                                                          array(partitions)])
+    return [struct.pack(">i", SIZE + len(body)) + frame[SIZE:2 * SIZE] + body]
+
+
 def byte_by_byte(frame):
     """No fault at all."""
     return [frame[i:i + 1] for i in range(len(frame))]
@@ -426,6 +441,26 @@ class HostileAnswers(Hostile):
         self.assertEqual(self.log_of(0), values)
         self.assertEqual(self.pid(), worker)
         self.assertLessEqual(max(known), NEW_BROKERS + 1)
+        self.assertLess(self.memory_kb("VmHWM"), normal_kb + MEMORY_KB)
+
+    def test_many_connections_with_an_answer_that_is_not_whole(self):
+        """Each of many brokers is here, leads a partition, and holds back an answer's last byte."""
+        broker = self.run_against(LEADERS)
+        values = [self.send_batch(p, "first") for p in range(LEADERS)]
+        self.wait_settled()
+        worker, normal_kb = self.pid(), self.memory_kb("VmRSS")
+        self.forget_peak()
+        broker.mangles[API_VERSIONS].extend([all_but_the_last_byte] * LEADERS)
+        broker.mangles[METADATA].extend([tell_of_as_many_brokers_as_partitions] * 1000)
+        broker.script("t", 0, Step(code=6))
+        values[0] += self.send_batch(0, "asks")
+        wait_for("they are known", lambda: len(self.known_brokers()) == LEADERS)
+        for partition in range(LEADERS):
+            values[partition] += self.send_batch(partition, "second")
+        self.wait_settled()
+        self.assertFalse(broker.mangles[API_VERSIONS])
+        self.assertEqual([self.log_of(p) for p in range(LEADERS)], values)
+        self.assertEqual(self.pid(), worker)
         self.assertLess(self.memory_kb("VmHWM"), normal_kb + MEMORY_KB)
 
     def known_brokers(self):
