@@ -4,6 +4,7 @@ The consumers share no code: librdkafka's (kcat) and Kafka's own for the console
 """
 
 import collections
+import itertools
 import os
 import struct
 import sys
@@ -19,6 +20,14 @@ PRINTS_HEADERS = "2.8.2"    # the first console consumer of ours that does; it r
 
 # Keys and values are bytes or None, headers are pairs of such.
 Message = collections.namedtuple("Message", "key value timestamp_ms headers")
+
+
+def of_every_shape():
+    """Keys and values that are null, empty or bytes, headers likewise; each has its timestamp."""
+    headers = [[], [(b"a", b"xy")], [(b"a", b"1"), (b"b", None), (b"a", b""), (b"", b"no name")]]
+    now = int(time.time() * 1000)
+    return [Message(key, value, now - 1000 * i, some) for i, (some, key, value) in enumerate(
+        itertools.product(headers, (None, b"", b"k", b"\0\xff"), (None, b"", b"v")))]
 
 
 def encode(topic, key, value, timestamp_ms=None):
@@ -57,23 +66,48 @@ def whole(body):
     return struct.pack(">i", len(body) + 4) + body
 
 
-def expect_messages(cluster, dory, topic, sent):
-    """Both consumers find them, in their order, in a topic of one partition."""
-    wait_until(lambda: dory.books()["buffered"] == 0 and dory.books()["received"] >= len(sent),
-               "all are delivered")
-    if is_before(cluster, 0, 11):
-        sent = [message._replace(headers=[]) for message in sent]
-    if is_before(cluster, 0, 10):
-        sent = [message._replace(timestamp_ms=0) for message in sent]   # as kcat says: none
-    lines = read_by_kcat(cluster, topic, "-f", "%K %S %T %h\\n").splitlines()
-    wanted = ["%d %d %d %s" % (size(m.key), size(m.value), m.timestamp_ms,
-                               show_headers(m, "=", "NULL")) for m in sent]
-    check(lines == wanted, "kcat finds %s, not %s" % (lines, wanted))
-    expect_by_console(cluster, topic, sent)
+def wait_settled(dory, count):
+    """So many have been received, and all are delivered."""
+    wait_until(lambda: dory.books()["received"] == count, "%d received" % count)
+    books = dory.wait_delivered()
+    check(books["delivered"] == count, "of %d: %s" % (count, books))
 
 
-def expect_by_console(cluster, topic, sent):
-    """Sorted, since it says no offsets."""
+def kept(cluster, sent):
+    """What of messages the cluster's format has."""
+    timed, headed = not is_before(cluster, 0, 10), not is_before(cluster, 0, 11)
+    return [Message(m.key, m.value, m.timestamp_ms if timed else None, m.headers if headed else [])
+            for m in sent]
+
+
+def check_same(who, found, wanted):
+    """Says where they begin to differ."""
+    if found != wanted:
+        pairs = itertools.zip_longest(found, wanted, fillvalue="nothing")
+        place, pair = next((i, pair) for i, pair in enumerate(pairs) if pair[0] != pair[1])
+        check(False, "%s finds %d, not %d; the first other one, %d, is %.300r, not %.300r" % (
+            who, len(found), len(wanted), place, *pair))
+
+
+def expect_messages(cluster, topics, sent):
+    """Both consumers find them in each of these topics of one partition."""
+    for topic in topics:
+        expect_by_kcat(cluster, topic, sent)
+    expect_by_console(cluster, topics, sent)
+
+
+def expect_by_kcat(cluster, topic, sent):
+    """In their order; the sizes tell null from empty."""
+    found = read_by_kcat(cluster, topic, "-f", "%K %S %T %h %k %s\\n")
+    wanted = ["%d %d %d %s %s %s" % (
+        size(m.key), size(m.value), m.timestamp_ms or 0,    # 0: it has none
+        show_headers(m, "=", "NULL"), lossless(m.key), lossless(m.value))
+              for m in kept(cluster, sent)]
+    check_same("kcat", found.split("\n"), wanted + [""])
+
+
+def expect_by_console(cluster, topics, sent):
+    """Sorted, since it says no topics and no offsets."""
     properties = {"print_key": "true", "key_separator": "|"}
     timed, headed = not is_before(cluster, 0, 10), not is_before(cluster, 0, 11)
     if timed:
@@ -81,12 +115,17 @@ def expect_by_console(cluster, topic, sent):
     if headed:
         properties["print_headers"] = "true"
     version = PRINTS_HEADERS if headed and is_before(cluster, 2, 8) else None
-    lines = read_by_console(cluster, [topic], len(sent), version=version, **properties)
+    lines = read_by_console(cluster, topics, len(topics) * len(sent), version=version, **properties)
     wanted = sorted("|".join(
         (["CreateTime:%d" % m.timestamp_ms] if timed else []) +
         ([show_headers(m, ":", "null") or "NO_HEADERS"] if headed else []) +
-        [show(m.key), show(m.value)]) for m in sent)
-    check(lines == wanted, "Kafka's consumer finds %s, not %s" % (lines, wanted))
+        [show(m.key), show(m.value)]) for m in sent for _ in topics)
+    check_same("Kafka's consumer", lines, wanted)
+
+
+def lossless(value):
+    """As read_by_kcat reads bytes; of null nothing is printed."""
+    return (value or b"").decode(errors="surrogateescape")
 
 
 def size(value):

@@ -93,7 +93,8 @@ def read_by_kcat(cluster, topic, *options):
     settings = [x for setting in reader_settings(cluster) for x in ("-X", setting)]
     done = subprocess.run(["kcat", "-C", "-b", cluster.bootstrap, "-t", topic, "-o", "beginning",
                            "-e", "-q", *settings, *options],
-                          stdout=subprocess.PIPE, check=True, text=True, timeout=60)
+                          stdout=subprocess.PIPE, check=True, text=True, timeout=60,
+                          errors="surrogateescape")
     return done.stdout
 
 

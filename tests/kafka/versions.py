@@ -24,7 +24,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from kafka import kafka_cluster  # noqa: E402
 from kafka.messages import (  # noqa: E402
-    Message, encode, encode_version_1, expect_messages)
+    Message, encode, encode_version_1, expect_messages, of_every_shape, wait_settled)
 from kafka.old_versions import (  # noqa: E402
     create_topic, is_before, judge_arrivals, read_by_kcat)
 from kafka.three_brokers import free_port, new_topic  # noqa: E402
@@ -189,33 +189,31 @@ def what_messages_hold(cluster, scale):
     times = [now - 1000 * i for i in range(len(parts))]
     with Dory(cluster.bootstrap, more=more) as dory:
         dory.start()
-        for topic, empty in topics.items():
+        for topic in topics:
             create_topic(cluster, topic, 1)
             send(dory, [encode(topic, key, value, time_ms)
                         for (key, value), time_ms in zip(parts, times)])
-            expect_messages(cluster, dory, topic, [
+        wait_settled(dory, len(topics) * len(parts))
+        for topic, empty in topics.items():
+            expect_messages(cluster, [topic], [
                 Message(key or None, value or empty, time_ms, [])
                 for (key, value), time_ms in zip(parts, times)])
-    return "%d messages" % (2 * len(parts))
+    return "%d messages" % (len(topics) * len(parts))
 
 
 def what_version_1_holds(cluster, scale):
     """Headers, and null apart from empty, of both kinds."""
     del scale
-    headers = [[], [(b"a", b"xy")], [(b"a", b"1"), (b"b", None), (b"a", b""), (b"", b"no name")]]
-    parts = [(key, value, some) for some in headers
-             for key in (None, b"", b"k") for value in (None, b"", b"v")]
-    now = int(time.time() * 1000)
-    sent = [Message(key, value, now - 1000 * i, some)
-            for i, (key, value, some) in enumerate(parts)]
+    sent = of_every_shape()
+    topics = {None: new_topic("headers"), 0: new_topic("keyed-headers")}    # by partition key
     with Dory(cluster.bootstrap) as dory:
         dory.start()
-        for partition_key in (None, 0):
-            topic = new_topic("headers")
+        for partition_key, topic in topics.items():
             create_topic(cluster, topic, 1)
             send(dory, [encode_version_1(topic, message, partition_key) for message in sent])
-            expect_messages(cluster, dory, topic, sent)
-    return "%d messages" % (2 * len(sent))
+        wait_settled(dory, len(topics) * len(sent))
+        expect_messages(cluster, list(topics.values()), sent)
+    return "%d messages" % (len(topics) * len(sent))
 
 
 def headers_of_an_old_format(cluster, scale):
