@@ -210,7 +210,7 @@ demo:
 	@MAKE="$(MAKE)" tests/support/demo
 
 check-more: ALSO := fuzz
-check-kafka: ALSO := golden
+check-kafka: ALSO := kafka golden
 check check-more check-kafka check-sanitizers check-arch: deps-check
 	@packaging/install-packages $(ALSO)
 	@tests/run $@

@@ -193,7 +193,7 @@ def check_machine_paths(tree):
 def source_folders(tree):
     """Every folder that holds sources; those under tests/unit mirror others and need no words."""
     folders = {os.path.dirname(path) for path in tree.list()
-               if path.endswith(CXX + (".py", ".proto")) or is_python(tree, path)}
+               if path.endswith(CXX + (".py", ".go", ".proto")) or is_python(tree, path)}
     return sorted(f for f in folders if f and not f.startswith("tests/unit/"))
 
 
