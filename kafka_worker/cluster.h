@@ -43,7 +43,7 @@ constexpr std::string_view DescribeWithoutSequences(const KafkaConfig& config) {
 
 struct ClusterCallbacks {
   std::function<std::vector<std::string>()> list_topics;  // those in use
-  std::function<std::vector<std::string>()> list_unresolved;  // of them those without a leader for each partition
+  std::function<std::vector<std::string>()> list_unresolved;  // of them those of which metadata lacks something
   std::function<std::vector<std::string>()> list_missing;     // and those that brokers do not have
   std::function<std::set<int32_t>()> list_leaders;         // of all their partitions
   std::function<void(const protocol::MetadataResponse&)> on_metadata;

@@ -237,7 +237,7 @@ void KafkaWorker::AdoptTopic(Topic& topic, const protocol::MetadataTopic& found,
       SetLeader(partition, told.leader, told.leader_epoch, now_ms);
     }
   }
-  topic.unresolved = leaderless;
+  topic.unresolved = leaderless || topic.too_many || topic.fewer_since_ms > 0;
   if (leaderless) cluster_.RefreshUnresolved(0);
 }
 
@@ -287,7 +287,7 @@ void KafkaWorker::AdoptCount(Topic& topic, size_t count, bool anew, int64_t now_
   if (count >= topic.partition_count) topic.fewer_since_ms = 0;
   if (count < topic.partition_count && !anew) {
     if (topic.fewer_since_ms == 0) topic.fewer_since_ms = now_ms;
-    if (now_ms - topic.fewer_since_ms < kBehindMs) return cluster_.RefreshMetadata();
+    if (now_ms - topic.fewer_since_ms < kBehindMs) return cluster_.RefreshUnresolved(0);
   }
   if (count < topic.partition_count) {
     LogWarning("topic {}: has {} partitions, and had {}: what waits for those that are gone goes to others",
@@ -296,7 +296,7 @@ void KafkaWorker::AdoptCount(Topic& topic, size_t count, bool anew, int64_t now_
   topic.fewer_since_ms = 0;
   if (!topics_.SetPartitionCount(topic, count)) {
     if (!std::exchange(topic.too_many, true)) LogWarning("{}", DescribeTooMany(topic));
-    return cluster_.RefreshMetadata();
+    return cluster_.RefreshUnresolved(kPatientMs);
   }
   topic.too_many = false;
   topic.known = true;

@@ -14,13 +14,17 @@ using shm::BatchDescriptor;
 using shm::BatchKind;
 using shm::BatchState;
 
+namespace {
+
 constexpr int64_t kTicksPerBatchTime = 4;
 
 // Nothing would be missed with it.
-static bool IsUnused(const Partition& partition) {
+bool IsUnused(const Partition& partition) {
   return partition.state == Partition::State::kIdle && !partition.listed_busy && partition.keyed.empty() &&
          partition.pinned.empty();
 }
+
+}  // namespace
 
 int64_t FindDueNs(int64_t first_record_boottime_ns, int64_t batch_time_ms) {
   const int64_t batch_time_ns = batch_time_ms * 1'000'000;

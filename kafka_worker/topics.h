@@ -125,7 +125,7 @@ struct alignas(64) Topic {
   Complaint unknown;                   // what brokers answer when they are asked for it
   Complaint unauthorized;
   int16_t metadata_error = 0;          // likewise, any other error, until an answer without one
-  bool unresolved = true;              // metadata has no leader yet for each of its partitions
+  bool unresolved = true;              // metadata lacks something of it, such as a leader
   bool codec_missed = false;   // a broker is too old for its codec, and that was said
   bool codec_refused = false;  // a broker answered that it can't be: uncompressed until it is configured anew
   // A broker answered that its message format has no sequences: until then its batches go without, and then
