@@ -21,7 +21,7 @@ using protocol::ErrorCode;
 using protocol::InLog;
 using shm::BatchDescriptor;
 
-constexpr int32_t kFetchBytes = 1 << 20;
+constexpr int32_t kFetchBytes = 1 << 18;          // many may be asked at a time (answer_input.h)
 constexpr int64_t kMostBytes = 64 << 20;          // that are read for one batch
 constexpr uint32_t kMostRefusals = 5;             // in a row, of a leader that answers
 constexpr uint32_t kMostSilences = 5;             // likewise, of one that answers others
