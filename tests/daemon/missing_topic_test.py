@@ -22,10 +22,11 @@ class MissingTopic(Scripted):
         self.send_messages([encode_keyed(LATE, 0, b"%d" % self.sent)])
 
     def test_only_answers_run_into_the_deadline(self):
-        broker = self.run_against(1, "[topic:%s]\nunknown_topic_deadline = 4s\n" % LATE)
+        broker = self.run_against(1, "[topic:%s]\nunknown_topic_deadline = 4s\n" % LATE,
+                                  request_timeout="1s")
         self.send_late()
         wait_for("it is unknown", lambda: LATE in str(self.status()["warnings"]))
-        # Nobody answers for 5 s (request_timeout). Behind the third answer two were read.
+        # Nobody answers for 6 s (request_timeout and grace). Behind the third answer two were read.
         broker.mangles[METADATA].extend([nothing, as_it_is, as_it_is, as_it_is])
         wait_for("its answers", lambda: not broker.mangles[METADATA])
         self.assertEqual(self.books()["discarded"], 0)
