@@ -141,7 +141,7 @@ void Cluster::Tick() {
   tick_.StartOnce(metadata_due || NeedsProducerId() ? kTickMs : std::clamp<int64_t>(MetadataDueMs() - now, kTickMs, kIdleTickMs));
 }
 
-// What may be created is asked for by itself, in turn with all that are in use: a request allows the creation
+// What may be created is asked for by itself, in turn with what else is asked for: a request allows the creation
 // of all its topics, or of none. Before Metadata 4 it can't say.
 std::vector<std::string> Cluster::ChooseToCreate(const BrokerConnection& connection) {
   const bool can_say = connection.VersionOf(Api::kMetadata).value_or(0) >= protocol::kFirstMetadataWithCreation;
