@@ -56,7 +56,11 @@ void Authenticator::OnHandshake(int16_t version, const Answer& answer) {
 
 // Where that may wait for a server it is done off the loop, which goes on.
 void Authenticator::MakeToken(ByteSpan challenge) {
-  if (!client_->may_block()) return SendToken(client_->Next(challenge));
+  if (!client_->may_block()) {
+    SendToken(client_->Next(challenge));
+    WipeStackBelow();  // once more: what Next has left where SendToken's own variables were
+    return;
+  }
   if (off_loop_ == nullptr) {
     off_loop_ = std::make_unique<OffLoop<Result<Secret>>>(loop_, [this](const Result<Secret>& token) {
       if (client_ != nullptr) SendToken(token);

@@ -32,6 +32,34 @@ Result<size_t> ReadUpTo(const std::string& file, std::span<std::byte> buffer) {
   return size;
 }
 
+// Copies leave the end of what they copied in vector registers, and the dynamic linker saves all of these on the stack,
+// at any depth, when a library calls a function for the first time. memcpy has those that a processor has and our own
+// code never uses, too. They are nobody's between two functions.
+void WipeVectorRegisters() {
+#if defined(__x86_64__)
+  asm volatile(
+      ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n\t"
+      "pxor %%xmm\\n, %%xmm\\n\n\t"
+      ".endr" ::
+          : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
+            "xmm13", "xmm14", "xmm15");
+  if (__builtin_cpu_supports("avx")) asm volatile("vzeroall");  // their upper halves
+  if (__builtin_cpu_supports("avx512f")) {
+    asm volatile(
+        ".irp n,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n\t"
+        "vpxord %zmm\\n, %zmm\\n, %zmm\\n\n\t"
+        ".endr");
+  }
+#elif defined(__aarch64__)
+  asm volatile(
+      ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n\t"
+      "movi v\\n\\().2d, #0\n\t"
+      ".endr" ::
+          : "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16",
+            "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31");
+#endif
+}
+
 }  // namespace
 
 // Without any bytes there may be no memory, which the function must not be handed.
@@ -40,6 +68,7 @@ void Wipe(std::span<std::byte> bytes) {
 }
 
 __attribute__((noinline)) void WipeStackBelow() {
+  WipeVectorRegisters();
   std::array<std::byte, kStackBytes> below;
   Wipe(below);
 }

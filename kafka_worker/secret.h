@@ -15,8 +15,8 @@ inline constexpr size_t kMaxSecretFileBytes = 1 << 20;  // keys lie beside chain
 // Wipes what a vector or string holds, before its memory becomes somebody else's.
 void Wipe(std::span<std::byte> bytes);
 
-// Wipes the stack below the caller, where calls that handled a secret have left some of it: registers
-// that the compiler, or the dynamic linker at a function's first call, has put there.
+// Wipes vector registers, and the stack below the caller, where calls that handled a secret have left some of it: their
+// variables, and registers that the compiler, or the dynamic linker at a function's first call, has put there.
 void WipeStackBelow();
 
 // free and realloc for libraries that forget nothing of what they give back.
