@@ -270,4 +270,9 @@ void TopicTable::SetConfig(const Config& config) {
   MarkAllDirty();
 }
 
+std::string DescribeTooMany(const Topic& topic) {
+  return "topic " + topic.name + ": with its partitions all topics in use have more than " +
+         std::to_string(shm::kMaxPartitions) + "; messages wait for those of it that are too many";
+}
+
 }  // namespace dory::kafka

@@ -245,4 +245,7 @@ class TopicTable {
   std::map<int64_t, std::vector<Topic*>> alarms_;  // by their time
 };
 
+// Of a topic with too_many, for the status and the log.
+std::string DescribeTooMany(const Topic& topic);
+
 }  // namespace dory::kafka
