@@ -24,7 +24,6 @@ using shm::BatchDescriptor;
 constexpr int32_t kFetchBytes = 1 << 18;          // many may be asked at a time (answer_input.h)
 constexpr int64_t kMostBytes = 64 << 20;          // that are read for one batch
 constexpr uint32_t kMostRefusals = 5;             // in a row, of a leader that answers
-constexpr uint32_t kMostSilences = 5;             // likewise, of one that answers others
 constexpr int64_t kClockSkewMs = 60 * 60 * 1000;  // of brokers that write their own timestamps
 
 // Whether it can be the batch that was acknowledged at that offset; one without a sequence has no producer.
@@ -146,7 +145,8 @@ void LogLookup::Exchange(const Key& key, Api api, BrokerConnection& connection, 
     topics_.MarkDirty(*lookup.question.sent.topic);
     if (answer.end != Answer::End::kAnswered) {
       const std::string why = answer.body.status().message();
-      if (AnswersOthersAlone(lookup, leader)) return End(key, Verdict::kUnknown, -1, why);
+      const bool is_cause = lookup.unanswered.Note(leader, cluster_.LastAcknowledged(leader));
+      if (is_cause) return End(key, Verdict::kUnknown, -1, why);
       return Fail(key, lookup, false, why);
     }
     const Result<Response> response =
@@ -231,7 +231,8 @@ void LogLookup::TakeOffset(const Key& key, Lookup& lookup, const protocol::Parti
 }
 
 void LogLookup::TakeRecords(const Key& key, Lookup& lookup, const protocol::FetchedPartition& found) {
-  lookup.failures = lookup.refusals = lookup.silences = 0;
+  lookup.failures = lookup.refusals = 0;
+  lookup.unanswered = {};
   lookup.complete = lookup.complete && found.log_start_offset <= lookup.next_offset;
   if (lookup.end_offset < 0) lookup.end_offset = found.high_watermark;
   lookup.bytes += static_cast<int64_t>(found.records.size());
@@ -257,16 +258,6 @@ void LogLookup::EndAbsent(const Key& key, const Lookup& lookup, std::string_view
   if (DORY_IS_MUTANT("absent is taken for there")) return End(key, Verdict::kInLog, -1, why);
   if (lookup.complete) return End(key, Verdict::kAbsent, -1, why);
   End(key, Verdict::kUnknown, -1, "the log is cut off where it may have been");
-}
-
-// Such as one behind a proxy that lets no Fetch through: the partition would wait for ever.
-bool LogLookup::AnswersOthersAlone(Lookup& lookup, int32_t broker) const {
-  if (lookup.silences == 0 || lookup.silent != broker) {
-    lookup.silences = 0;
-    lookup.silent = broker;
-    lookup.acknowledged_before = cluster_.LastAcknowledged(broker);
-  }
-  return ++lookup.silences >= kMostSilences && cluster_.LastAcknowledged(broker) > lookup.acknowledged_before;
 }
 
 void LogLookup::Fail(const Key& key, Lookup& lookup, bool answered, std::string_view why) {

@@ -29,6 +29,7 @@
 #include "kafka_worker/protocol/list_offsets.h"
 #include "kafka_worker/sent_batch.h"
 #include "kafka_worker/topics.h"
+#include "kafka_worker/unanswered.h"
 
 namespace dory::kafka {
 
@@ -78,9 +79,7 @@ class LogLookup {
     int64_t not_before_ms = 0;
     uint32_t failures = 0;  // in a row
     uint32_t refusals = 0;  // of these, answers
-    uint32_t silences = 0;  // attempts in a row that got none, of this broker:
-    int32_t silent = -1;
-    uint64_t acknowledged_before = 0;  // what it had taken of others
+    Unanswered unanswered = {};  // the others, until records have come
     bool complete = true;   // the log was not cut off behind where we begin
     bool begins_at_ours = false;  // the batch that it is read from on was acknowledged to us, and was not seen yet
     int64_t next_offset = -1;
@@ -102,7 +101,6 @@ class LogLookup {
   void TakeRecords(const Key& key, Lookup& lookup, const protocol::FetchedPartition& found);
   void BeginReading(Lookup& lookup);
   void EndAbsent(const Key& key, const Lookup& lookup, std::string_view why);
-  bool AnswersOthersAlone(Lookup& lookup, int32_t broker) const;
   void Fail(const Key& key, Lookup& lookup, bool answered, std::string_view why);
   void End(const Key& key, Verdict verdict, int64_t offset, std::string_view why);
   int64_t TimeToBeginAt(const Lookup& lookup) const;

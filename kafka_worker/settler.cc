@@ -179,7 +179,7 @@ void Settler::OnResponse(BrokerConnection& connection, const std::vector<SentBat
   for (size_t i = 0; i < batches.size(); ++i) {
     const SentBatch& sent = batches[i];
     LookAheadInParts(memory_, batches, i);
-    PartitionOf(sent).trouble.lone_cuts = 0;
+    PartitionOf(sent).trouble.lone_cuts = {};
     if (results[i] == nullptr) {
       NoteAttempt(sent, Attempt::kOther);
       Retry(sent, true, "the answer says nothing of this partition");

@@ -19,7 +19,6 @@ using protocol::ErrorCode;
 using shm::BatchDescriptor;
 using shm::BatchState;
 
-constexpr uint32_t kLoneCuts = 5;        // in a row: then the batch is the cause
 constexpr uint32_t kHeaderDoubts = 3;    // server errors in a row
 constexpr uint32_t kNarrowAttempts = 5;  // for each window while the cause is sought
 
@@ -92,17 +91,9 @@ void Settler::OnRefused(const SentBatch& sent) {
   SettleDiscarded(sent, shm::Discard::kNotAuthorized);
 }
 
-// Brokers cut the connection without a word where a request is larger than socket.request.max.bytes.
-// It is the batch's doing if it was alone each time, and the broker has taken others' meanwhile.
+// Whether it is the batch's doing.
 bool Settler::IsCutOffForGood(const SentBatch& sent) {
-  Trouble& trouble = PartitionOf(sent).trouble;
-  if (!sent.suspect) return false;
-  if (trouble.lone_cuts == 0 || trouble.cut_by != sent.broker) {
-    trouble.lone_cuts = 0;
-    trouble.cut_by = sent.broker;
-    trouble.acknowledged_before_cuts = cluster_.LastAcknowledged(sent.broker);
-  }
-  return ++trouble.lone_cuts >= kLoneCuts && cluster_.LastAcknowledged(sent.broker) > trouble.acknowledged_before_cuts;
+  return sent.suspect && PartitionOf(sent).trouble.lone_cuts.Note(sent.broker, cluster_.LastAcknowledged(sent.broker));
 }
 
 // The window can't be got through as it is, and nobody knows whether it is in the log: the half of it
@@ -111,7 +102,7 @@ void Settler::NarrowDown(const SentBatch& sent, std::string_view why) {
   Trouble& trouble = PartitionOf(sent).trouble;
   const uint64_t count = memory_.pool.descriptor(sent.batch).word.count;
   const bool halves = count > 1 && sent.topic->config.on_ambiguous == dory::OnAmbiguous::kAtLeastOnce;
-  trouble.lone_cuts = 0;
+  trouble.lone_cuts = {};
   LogError("{}/{}: {} messages can't be sent: {}; {}", sent.topic->name, sent.partition, count, why,
            halves ? "half of them" : "discarded, possibly delivered");
   if (halves) {

@@ -24,6 +24,7 @@
 #include "kafka_worker/memory.h"
 #include "kafka_worker/protocol/topic_id.h"
 #include "kafka_worker/suspicion.h"
+#include "kafka_worker/unanswered.h"
 #include "shm/kafka_start.h"
 
 namespace dory::kafka {
@@ -41,9 +42,7 @@ inline constexpr uint64_t kBatchBytesLimit = 1'000'000;
 struct Trouble {
   Complaint unauthorized;
   Complaint server_error;
-  uint32_t lone_cuts = 0;  // of the connection, each with this one's batch alone on it
-  int32_t cut_by = -1;     // the broker
-  uint64_t acknowledged_before_cuts = 0;  // what that one had taken of others
+  Unanswered lone_cuts;  // of the connection, each with this one's batch alone on it
   uint32_t most_records = 0;  // of a window, while the record that is the cause is sought; 0: any
 };
 
